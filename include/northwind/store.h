@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one database that holds everything of a northwind: journal, indexes, host records.
+//
+//   NW_ASSIGN_OR_RETURN(auto store, Store::Open({.path = "ledger.db"}));
+#ifndef NORTHWIND_STORE_H_
+#define NORTHWIND_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace northwind {
+
+namespace internal {
+class Engine;
+struct StoreOnEngine;
+}  // namespace internal
+
+struct StoreOptions {
+  // A directory. Made (with its parents) if it does not exist and `create_if_missing` holds.
+  std::string path;
+  bool create_if_missing = true;
+  // Writes are refused (ResourceExhausted) while the disk has less free than this, so that the ledger can still be
+  // opened, read and compacted. 0 switches the check off.
+  uint64_t free_space_floor_bytes = 256 << 20;
+  // Tuning.
+  uint64_t block_cache_bytes = 256 << 20;
+  uint64_t write_buffer_bytes = 64 << 20;
+};
+
+// Opens a directory exclusively and keeps it until destroyed. Thread-safe. Durability: every write of the library
+// goes through one synced, atomic write. After a failed write the store is poisoned: all further writes answer
+// FailedPrecondition until it is opened again.
+class Store {
+ public:
+  // Errors: FailedPrecondition if another process (or this one) has the directory open, if it holds something that
+  // is not a northwind store, or a format newer than this library; NotFound if missing and not to be made;
+  // DataLoss if damaged; PermissionDenied, ResourceExhausted and Unavailable from the file system.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
+
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // A host record (see HostRecord in transaction.h); nothing if there is none under that key.
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
+
+  const std::string& path() const;
+
+  // For northwind's own layers and tests.
+  friend struct internal::StoreOnEngine;  // northwind's own tests, on an engine over a faulty disk
+  explicit Store(std::unique_ptr<internal::Engine> engine);
+  internal::Engine& engine() { return *engine_; }
+
+ private:
+  std::unique_ptr<internal::Engine> engine_;
+};
+
+}  // namespace northwind
+
+#endif  // NORTHWIND_STORE_H_

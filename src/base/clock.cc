@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "northwind/clock.h"
+
+#include "absl/time/clock.h"
+
+namespace northwind {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  absl::Time Now() override { return absl::Now(); }
+};
+
+}  // namespace
+
+Clock* Clock::System() {
+  static SystemClock* const clock = new SystemClock;
+  return clock;
+}
+
+}  // namespace northwind
