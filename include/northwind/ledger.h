@@ -38,7 +38,9 @@ struct LedgerOptions {
   // Source of recorded times; the system clock if null. Must outlive the ledger.
   Clock* clock = nullptr;
 
-  // Most transactions waiting to be applied, over all callers; more answer ResourceExhausted at once.
+  // Most transactions waiting to be applied, over all callers; more answer ResourceExhausted at once. Other changes (of
+  // accounts, expiries) wait in the same queue, and each call counts as one. What is in the blocks under way, at most 16,380
+  // transactions and 8 MiB in each, does not wait any more.
   size_t max_queued_transactions = 262'144;
   // Most memory of waiting batches as they will be encoded, in bytes; likewise.
   size_t max_queued_bytes = 256 << 20;

@@ -129,7 +129,9 @@ absl::Status Applier::ChangeAccount(const AccountChange& change) {
       break;
     case AccountChange::Kind::kSetMinAvailable:
       if (row.external) return refuse("is external and has no limit");
-      if (row.totals.available() < change.min_available) return refuse("has less available than that limit");
+      if (row.totals.available() < change.min_available && change.min_available != row.min_available) {
+        return refuse("has less available than that limit");
+      }
       changed.min_available = change.min_available;
       break;
   }

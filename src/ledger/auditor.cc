@@ -131,9 +131,11 @@ absl::Status Auditor::AddChanged(const AccountChanged& changed) {
   if (!Known(changed.id)) return Fault("changes an unknown account");
   AccountRow& row = rows_[changed.id.value()];
   if (row.state == AccountState::kClosed) return Fault("changes a closed account");
+  // An account may have less than the limit it was opened with, and change its state all the same.
+  const bool new_limit = changed.min_available != row.min_available;
   row.state = changed.state;
   row.min_available = changed.min_available;
-  if (!row.external && row.totals.available() < row.min_available) return Fault("sets a limit above what is available");
+  if (new_limit && row.totals.available() < row.min_available) return Fault("sets a limit above what is available");
   attributes_[changed.id.value()].state = changed.state;
   attributes_[changed.id.value()].min_available = changed.min_available;
   return absl::OkStatus();

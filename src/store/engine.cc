@@ -108,12 +108,15 @@ absl::Status Engine::Checkpoint(const std::string& directory) {
 }
 
 uint64_t Engine::DiskBytes() const {
-  rocksdb::DB& db = rep_->database->db();
+  const Database& database = *rep_->database;
   uint64_t bytes = 0;
-  (void)db.GetAggregatedIntProperty(rocksdb::DB::Properties::kLiveSstFilesSize, &bytes);
-  rocksdb::VectorLogPtr logs;
-  if (db.GetSortedWalFiles(logs).ok()) {
-    for (const auto& log : logs) bytes += log->SizeFileBytes();
+  (void)database.db().GetAggregatedIntProperty(rocksdb::DB::Properties::kLiveSstFilesSize, &bytes);
+  // Not DB::GetSortedWalFiles, which waits for files under deletion, and then looks for more of them.
+  std::vector<std::string> names;
+  (void)database.env().GetChildren(path(), &names);
+  for (const std::string& name : names) {
+    uint64_t size = 0;
+    if (name.ends_with(".log") && database.env().GetFileSize(path() + "/" + name, &size).ok()) bytes += size;
   }
   return bytes;
 }

@@ -102,6 +102,10 @@ rocksdb::DBOptions DatabaseOptions(const StoreOptions& options, rocksdb::Env* en
   // (rocksdb #11872).
   db.max_total_wal_size = 4 * options.write_buffer_bytes;  // bounds the time to open, and the disk that logs take
 
+  // What a cursor was the last to hold is given back on RocksDB's own thread, not on the reader's. Without this, RocksDB
+  // 7.8.3 does not wake those that wait for that to be over, and a checkpoint may wait for ever (rocksdb #14069).
+  db.avoid_unnecessary_blocking_io = true;
+
   // One flush thread (more deadlock, rocksdb #11865) and one for compaction.
   db.max_background_jobs = 2;
   // Written back bit by bit, so that the sync of a table does not stand before the sync of a commit.

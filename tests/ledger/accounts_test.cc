@@ -191,6 +191,19 @@ TEST_F(LedgerAccounts, ALimitCannotBeSetAboveWhatIsAvailable) {
   EXPECT_THAT(Commit(MakePost(2, alice_, bob_, 1)), HasOutcome(Outcome::kRejected, Reason::kInsufficientFunds));
 }
 
+TEST_F(LedgerAccounts, AnAccountThatHasLessThanTheLimitItWasOpenedWithChangesItsStateAllTheSame) {
+  const AccountId reserve = OpenAccount({.name = "reserve", .asset = "USD/2", .min_available = 50});
+  EXPECT_THAT(ledger_->Freeze(reserve), IsOk());
+  EXPECT_THAT(ledger_->Unfreeze(reserve), IsOk());
+  EXPECT_EQ(HeadSequence(), 6U);
+  EXPECT_THAT(ledger_->SetMinAvailable(reserve, 50), IsOk()) << "changes nothing";
+  EXPECT_THAT(ledger_->SetMinAvailable(reserve, 49), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(HeadSequence(), 6U);
+  EXPECT_THAT(ledger_->Verify(), IsOk());
+  EXPECT_THAT(ledger_->CloseAccount(reserve), IsOk());
+  EXPECT_THAT(ledger_->Verify(), IsOk());
+}
+
 TEST_F(LedgerAccounts, ANegativeLimitGrantsCredit) {
   ASSERT_THAT(ledger_->SetMinAvailable(alice_, -100), IsOk());
   EXPECT_THAT(Commit(MakePost(1, alice_, bob_, 100)), HasOutcome(Outcome::kApplied));

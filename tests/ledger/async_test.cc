@@ -65,6 +65,7 @@ class LedgerCommitAsync : public ::testing::Test {
   }
   void TearDown() override {
     gate_.Open();
+    if (expiry_.joinable()) expiry_.join();
     if (ledger_ != nullptr && !HasFatalFailure()) ExpectInvariants(*ledger_);
     ledger_.reset();
     store_.reset();
@@ -82,6 +83,21 @@ class LedgerCommitAsync : public ::testing::Test {
     return ledger_->CommitAsync(std::move(batch), answers_.Callback(n));
   }
   uint64_t HeadSequence() { return ledger_->Head().sequence.value(); }
+  void AwaitQueued(uint64_t transactions) {
+    while (ledger_->Stats().queued_transactions != transactions) std::this_thread::yield();
+  }
+  // From now on, until the gate opens, what is submitted waits in the queue. Batch 0, with key 1, is at its sync; batch 1,
+  // with key 2, has begun the next block; and first in the queue is an expiry, which goes into no block that is begun. It
+  // counts as one transaction.
+  void HoldTheQueue() {
+    gate_.Close();
+    ASSERT_THAT(Submit(0, {MakePost(1, world_, alice_, 1)}), IsOk());
+    gate_.AwaitSync();
+    ASSERT_THAT(Submit(1, {MakePost(2, world_, alice_, 1)}), IsOk());
+    AwaitQueued(0);
+    expiry_ = std::thread([this] { EXPECT_THAT(ledger_->ExpireHolds(), IsOkAndHolds(0U)); });
+    AwaitQueued(1);
+  }
 
   FaultFs disk_;
   SyncGate gate_{disk_.env()};
@@ -93,6 +109,7 @@ class LedgerCommitAsync : public ::testing::Test {
   AccountId alice_;
   AccountId bob_;
   Answers answers_;
+  std::thread expiry_;
 };
 
 TEST_F(LedgerCommitAsync, AnswersComeWithOneResultPerTransaction) {
@@ -283,51 +300,43 @@ TEST_F(LedgerCommitAsync, ReadsDoNotWaitForASync) {
 TEST_F(LedgerCommitAsync, AFullQueueRefusesAtOnceAndTakesMoreOnceItHasDrained) {
   options_.max_queued_transactions = 10;
   Reopen();
-  gate_.Close();
-  uint64_t key = 0;
-  size_t accepted = 0;
-  absl::Status refused;
-  while (refused.ok()) {
-    ASSERT_LT(accepted, 20U) << "no bound";
-    refused = Submit(accepted, {MakePost(key + 1, world_, alice_, 1), MakePost(key + 2, world_, alice_, 1),
-                                MakePost(key + 3, world_, alice_, 1)});
-    key += 3;
-    if (refused.ok()) ++accepted;
-    if (accepted == 1) gate_.AwaitSync();
+  ASSERT_NO_FATAL_FAILURE(HoldTheQueue());  // with one waiting
+  for (size_t n = 2; n < 5; ++n) {
+    ASSERT_THAT(Submit(n, {MakePost(3 * n, world_, alice_, 1), MakePost(3 * n + 1, world_, alice_, 1),
+                           MakePost(3 * n + 2, world_, alice_, 1)}),
+                IsOk());
   }
-  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted));
-  EXPECT_GE(accepted, 4U) << "the one at the sync does not wait to be applied";
-  EXPECT_THAT(ledger_->Commit(
-                  std::vector<Transaction>{MakePost(key + 1, world_, alice_, 1), MakePost(key + 2, world_, alice_, 1)}),
-              StatusIs(absl::StatusCode::kResourceExhausted))
+  EXPECT_EQ(ledger_->Stats().queued_transactions, 10U);
+  EXPECT_THAT(Submit(5, {MakePost(100, world_, alice_, 1)}), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(ledger_->Commit(MakePost(101, world_, alice_, 1)), StatusIs(absl::StatusCode::kResourceExhausted))
       << "waiting callers are bounded too";
   gate_.Open();
-  answers_.Await(accepted);
-  EXPECT_THAT(ledger_->Balance(alice_), IsOkAndHolds(MakeTotals(0, 3 * accepted)));
-  EXPECT_THAT(Submit(accepted, {MakePost(key + 1, world_, alice_, 1)}), IsOk());
-  answers_.Await(accepted + 1);
+  answers_.Await(5);
+  EXPECT_THAT(ledger_->Balance(alice_), IsOkAndHolds(MakeTotals(0, 2 + 3 * 3)));
+  EXPECT_THAT(Submit(5, {MakePost(100, world_, alice_, 1)}), IsOk());
+  answers_.Await(6);
   ASSERT_THAT(ledger_->Close(), IsOk());
-  EXPECT_THAT(answers_.all(), SizeIs(accepted + 1)) << "a refused batch is never answered";
+  EXPECT_THAT(answers_.all(), SizeIs(6)) << "a refused batch is never answered";
+  expiry_.join();
   Reopen();
 }
 
 TEST_F(LedgerCommitAsync, TheQueueIsBoundedInBytesToo) {
   options_.max_queued_bytes = 100'000;
   Reopen();
-  gate_.Close();
-  uint64_t key = 0;
-  size_t accepted = 0;
+  ASSERT_NO_FATAL_FAILURE(HoldTheQueue());
+  size_t accepted = 2;
   absl::Status refused;
   while (refused.ok()) {
-    ASSERT_LT(accepted, 100U) << "no bound";
-    Transaction t = MakePost(++key, world_, alice_, 1);
+    ASSERT_LT(accepted, 30U) << "no bound";
+    Transaction t = MakePost(accepted + 1, world_, alice_, 1);
     t.metadata = std::string(4096, 'm');
     refused = Submit(accepted, std::vector<Transaction>{t});
     if (refused.ok()) ++accepted;
-    if (accepted == 1) gate_.AwaitSync();
   }
   EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted));
-  EXPECT_GE(accepted, 15U);
+  EXPECT_GE(accepted, 2 + 22U) << "of 4096 bytes, and somewhat more for all the rest";
+  EXPECT_LE(accepted, 2 + 24U);
   gate_.Open();
   answers_.Await(accepted);
   EXPECT_THAT(ledger_->Balance(alice_), IsOkAndHolds(MakeTotals(0, accepted)));

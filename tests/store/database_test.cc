@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -285,7 +286,10 @@ void Tell(char byte) { ASSERT_EQ(write(kPipe, &byte, 1), 1); }
 TEST(DatabaseChild, DISABLED_OpensAndWaits) {
   const auto engine = OpenAt(std::getenv("NORTHWIND_TEST_STORE"));
   Tell(engine.ok() ? 'o' : 'e');
-  pause();
+  // Until it is killed; or its parent is gone, and with it the other end.
+  pollfd other_end = {.fd = kPipe, .events = 0, .revents = 0};
+  while (poll(&other_end, 1, -1) < 0) {
+  }
 }
 
 TEST(DatabaseChild, DISABLED_WritesUntilKilled) {
