@@ -20,6 +20,7 @@
 #include "src/base/error.h"
 #include "src/store/directory.h"
 #include "src/store/log_tail.h"
+#include "src/store/manifest_tail.h"
 #include "src/store/options.h"
 #include "src/store/rocks_status.h"
 
@@ -136,10 +137,13 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const StoreOptions& opt
   NW_ASSIGN_OR_RETURN(const DirectoryContent content, database->OpenDirectory());
   Spaces present;
   present.set(static_cast<size_t>(Space::kMeta));
+  std::optional<uint64_t> first_log;
   if (content == DirectoryContent::kStore) {
+    // Before RocksDB reads it, since it would skip some holes in silence.
+    NW_ASSIGN_OR_RETURN(first_log, CutHolesFromManifest(*database->guarded_env_, database->path()));
     NW_ASSIGN_OR_RETURN(present, database->FindSpaces());
   }
-  NW_RETURN_IF_ERROR(database->OpenRocksDb(present));
+  NW_RETURN_IF_ERROR(database->OpenRocksDb(present, first_log));
   NW_RETURN_IF_ERROR(database->LoadIdentity());
   std::string mark;
   const rocksdb::Status dropping =
@@ -206,19 +210,21 @@ absl::Status Database::RefuseUnknownSpace(const std::string& name) {
                " but a column family '", name, "' that is not part of it");
 }
 
-absl::Status Database::OpenRocksDb(const Spaces& present) {
+absl::Status Database::OpenRocksDb(const Spaces& present, std::optional<uint64_t> first_log) {
+  bool holes = false;
+  if (first_log.has_value()) {
+    // Before RocksDB reads them, since it would skip some damage in silence.
+    NW_ASSIGN_OR_RETURN(holes, LastWriteHasHoles(*env_, path(), *first_log));
+  }
   rocksdb::DBOptions options = db_options_;
   options.create_if_missing = true;  // the directory was made and marked by us, or holds a store
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* raw = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(options, path(), Descriptors(present), &handles, &raw);
-  if (status.IsCorruption()) {
-    NW_ASSIGN_OR_RETURN(const bool only_holes, OnlyTheLastWriteHasHoles(*env_, path()));
-    if (only_holes) {
-      // Leave out the first write that is damaged, known to be the last one, and known not to be acknowledged.
-      options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-      status = rocksdb::DB::Open(options, path(), Descriptors(present), &handles, &raw);
-    }
+  if (status.IsCorruption() && holes) {
+    // Leave out the first write that is damaged, known to be the last one, and known not to be acknowledged.
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    status = rocksdb::DB::Open(options, path(), Descriptors(present), &handles, &raw);
   }
   db_.reset(raw);
   TakeHandles(present, handles);

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,7 +86,8 @@ class Database {
   // The spaces that RocksDB has; an error if it has more than we know.
   absl::StatusOr<Spaces> FindSpaces();
   absl::Status RefuseUnknownSpace(const std::string& name);
-  absl::Status OpenRocksDb(const Spaces& present);
+  // `first_log` is the number of the first log that RocksDB will read, if there is one and it is known.
+  absl::Status OpenRocksDb(const Spaces& present, std::optional<uint64_t> first_log);
   absl::Status LoadIdentity();
   absl::Status WriteIdentity(const std::array<uint8_t, 16>& uuid);
   // The name of a space that holds something, leaving out kMeta; empty if none does.

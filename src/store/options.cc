@@ -82,8 +82,9 @@ rocksdb::DBOptions DatabaseOptions(const StoreOptions& options, rocksdb::Env* en
 
   // A torn tail of the log is what every crash leaves, and must not keep the store shut (kAbsoluteConsistency would).
   // Damage before the tail must not silently drop what follows it (kPointInTimeRecovery does). What this mode cannot
-  // see, a zeroed header or a cut at a record's edge, the hash chain of the journal finds. What it takes for damage and is
-  // none, holes in a last write that never finished, is told apart when the store is opened (log_tail.h).
+  // see, a zeroed header with writes after it, and what it takes for damage and is none, holes in a last write that never
+  // finished, is told apart when the store is opened (log_tail.h); a cut at a record's edge inside the journal, its hash
+  // chain finds.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   db.paranoid_checks = true;
   // Whole-file checksums, kept in the manifest: `ldb file_checksum_dump` and backups can check a file without opening
