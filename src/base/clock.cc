@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "northwind/clock.h"
 
+#include <chrono>
+
 #include "absl/time/clock.h"
 
 namespace northwind {
@@ -12,6 +14,8 @@ class SystemClock final : public Clock {
 };
 
 }  // namespace
+
+absl::Duration Clock::Elapsed() { return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch()); }
 
 Clock* Clock::System() {
   static SystemClock* const clock = new SystemClock;

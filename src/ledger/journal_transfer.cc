@@ -171,7 +171,7 @@ absl::StatusOr<Head> ImportJournal(Engine& engine, const std::string& path) {
     NW_ASSIGN_OR_RETURN(const std::string value, check.Next(checked));
     if (value.empty()) break;
   }
-  if (!engine.AcquireLedgerSlot()) return absl::FailedPreconditionError("the store has a ledger open");
+  if (!engine.AcquireSlot(Engine::Slot::kLedger)) return absl::FailedPreconditionError("the store has a ledger open");
   const auto run = [&]() -> absl::Status {
     NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> mark, engine.Get(Space::kMeta, kImportMark));
     WriteSet writes;
@@ -196,7 +196,7 @@ absl::StatusOr<Head> ImportJournal(Engine& engine, const std::string& path) {
     return engine.Write(writes);
   };
   const absl::Status status = run();
-  engine.ReleaseLedgerSlot();
+  engine.ReleaseSlot(Engine::Slot::kLedger);
   if (!status.ok()) return status;
   return checked.head;
 }

@@ -32,7 +32,7 @@ LedgerCore::LedgerCore(Engine& engine, const LedgerOptions& options)
       applier_(index_, journal_, view_) {}
 
 absl::StatusOr<std::unique_ptr<LedgerCore>> LedgerCore::Open(Engine& engine, const LedgerOptions& options) {
-  if (!engine.AcquireLedgerSlot()) {
+  if (!engine.AcquireSlot(Engine::Slot::kLedger)) {
     return Error(absl::StatusCode::kFailedPrecondition, "store ", engine.path(), " has a ledger open already");
   }
   // From here on the destructor gives the slot back.
@@ -55,7 +55,7 @@ LedgerCore::~LedgerCore() {
   if (pipeline_ != nullptr) Close().IgnoreError();
   pipeline_.reset();
   checkpointer_.reset();
-  engine_.ReleaseLedgerSlot();
+  engine_.ReleaseSlot(Engine::Slot::kLedger);
 }
 
 absl::StatusOr<Watermark> LedgerCore::LoadCheckpoint() {

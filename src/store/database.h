@@ -27,7 +27,9 @@
 namespace northwind::internal {
 
 inline constexpr size_t kSpaceCount = static_cast<size_t>(Space::kCount);
-inline constexpr size_t kFirstDerivedSpace = static_cast<size_t>(Space::kHost) + 1;
+// The spaces that are derived from the journal.
+inline constexpr size_t kFirstDerivedSpace = static_cast<size_t>(Space::kIds);
+inline constexpr size_t kEndOfDerivedSpaces = static_cast<size_t>(Space::kState) + 1;
 
 // The name of the column family that is the space.
 std::string_view SpaceName(Space space);

@@ -121,7 +121,7 @@ uint64_t Engine::DiskBytes() const {
   return bytes;
 }
 
-bool Engine::AcquireLedgerSlot() { return !rep_->ledger_slot_taken.exchange(true); }
-void Engine::ReleaseLedgerSlot() { rep_->ledger_slot_taken.store(false); }
+bool Engine::AcquireSlot(Slot slot) { return !rep_->slot_taken[static_cast<size_t>(slot)].exchange(true); }
+void Engine::ReleaseSlot(Slot slot) { rep_->slot_taken[static_cast<size_t>(slot)].store(false); }
 
 }  // namespace northwind::internal

@@ -39,6 +39,8 @@ enum class Space : uint8_t {
   kHolds,       // sequence → open hold at the checkpoint
   kTimes,       // recorded time → sequence, sparse
   kState,       // the checkpoint's watermark
+  // Not derived:
+  kTasks,  // the scheduler's log and settings
   kCount
 };
 
@@ -212,7 +214,7 @@ class Engine {
   // errors of SortedFiles itself come back as they are, with nothing ingested and the engine not poisoned.
   absl::Status Ingest(SortedFiles files);
 
-  // Empties every derived space (all after kHost), atomically as seen by any later open: a mark is written first, and
+  // Empties every derived space, atomically as seen by any later open: a mark is written first, and
   // Open finishes what it finds marked. Nothing else may use a derived space meanwhile. Errors as for Write.
   absl::Status DropDerived();
 
@@ -225,9 +227,10 @@ class Engine {
   // Bytes of live files, log included.
   uint64_t DiskBytes() const;
 
-  // At most one user of the journal at a time: false if taken.
-  bool AcquireLedgerSlot();
-  void ReleaseLedgerSlot();
+  // At most one ledger and one scheduler at a time: false if taken.
+  enum class Slot : uint8_t { kLedger, kScheduler };
+  bool AcquireSlot(Slot slot);
+  void ReleaseSlot(Slot slot);
 
  private:
   friend class IngestPause;

@@ -2,6 +2,7 @@
 #ifndef NORTHWIND_SRC_STORE_ENGINE_REP_H_
 #define NORTHWIND_SRC_STORE_ENGINE_REP_H_
 
+#include <array>
 #include <atomic>
 #include <memory>
 
@@ -13,7 +14,7 @@ namespace northwind::internal {
 
 struct Engine::Rep {
   std::unique_ptr<Database> database;
-  std::atomic<bool> ledger_slot_taken{false};
+  std::array<std::atomic<bool>, 2> slot_taken{};  // by Engine::Slot
   absl::Mutex ingest_mutex;  // held to ingest, and shared to keep ingests out
 };
 

@@ -143,6 +143,7 @@ rocksdb::ColumnFamilyOptions SpaceOptions(Space space, const StoreOptions& optio
       cf.compression = FastCompression();
       return cf;
     case Space::kHost:
+    case Space::kTasks:
       cf.write_buffer_size = options.write_buffer_bytes;
       cf.max_write_buffer_number = 4;
       cf.compression = FastCompression();

@@ -345,10 +345,10 @@ TEST_F(EngineTest, ADamagedTableIsDataLossAndNamesSpaceAndKey) {
 // ---- The rest -----------------------------------------------------------------------------------------------
 
 TEST_F(EngineTest, OnlyOneLedgerGetsTheSlot) {
-  EXPECT_TRUE(engine_->AcquireLedgerSlot());
-  EXPECT_FALSE(engine_->AcquireLedgerSlot());
-  engine_->ReleaseLedgerSlot();
-  EXPECT_TRUE(engine_->AcquireLedgerSlot());
+  EXPECT_TRUE(engine_->AcquireSlot(Engine::Slot::kLedger));
+  EXPECT_FALSE(engine_->AcquireSlot(Engine::Slot::kLedger));
+  engine_->ReleaseSlot(Engine::Slot::kLedger);
+  EXPECT_TRUE(engine_->AcquireSlot(Engine::Slot::kLedger));
 }
 
 TEST_F(EngineTest, DiskBytesGrowWithWhatIsWritten) {

@@ -10,18 +10,26 @@
 
 namespace northwind::testing {
 
-// A clock that stands still until a test moves it, in either direction. Whole nanoseconds. Thread-safe.
+// A clock that stands still until a test moves it. Whole nanoseconds. Thread-safe.
 class FakeClock final : public Clock {
  public:
   FakeClock() : FakeClock(absl::FromUnixSeconds(1'700'000'000)) {}
   explicit FakeClock(absl::Time now) : nanos_(absl::ToUnixNanos(now)) {}
 
   absl::Time Now() override { return absl::FromUnixNanos(nanos_.load()); }
+  absl::Duration Elapsed() override { return absl::Nanoseconds(elapsed_.load()); }
+  // Time passes, if `by` is positive; else the wall clock is put back.
+  void Advance(absl::Duration by) {
+    if (by > absl::ZeroDuration()) elapsed_.fetch_add(absl::ToInt64Nanoseconds(by));
+    Jump(by);
+  }
+  // Somebody puts the wall clock, in either direction, and no time passes.
   void Set(absl::Time now) { nanos_.store(absl::ToUnixNanos(now)); }
-  void Advance(absl::Duration by) { nanos_.fetch_add(absl::ToInt64Nanoseconds(by)); }
+  void Jump(absl::Duration by) { nanos_.fetch_add(absl::ToInt64Nanoseconds(by)); }
 
  private:
   std::atomic<int64_t> nanos_;
+  std::atomic<int64_t> elapsed_{1};
 };
 
 }  // namespace northwind::testing

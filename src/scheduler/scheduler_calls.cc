@@ -1,0 +1,623 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the scheduler's calls do in their turn.
+#include <algorithm>
+#include <utility>
+
+#include "northwind/status.h"
+#include "src/base/error.h"
+#include "src/scheduler/scheduler_core.h"
+
+namespace northwind {
+
+using internal::Backoff;
+using internal::Error;
+using internal::HashTaskId;
+using internal::SaturatingAdd;
+using internal::Space;
+using internal::TaskBlockReader;
+using internal::TaskLog;
+using internal::TaskOp;
+using internal::TaskOpKind;
+using internal::TaskRow;
+using internal::TaskTable;
+using internal::ToAbsl;
+
+namespace {
+
+// What an op takes in the block beside its texts, at most.
+constexpr size_t kOpBytes = 128;
+constexpr size_t kMaxHostRecordValue = 64 << 10;
+constexpr size_t kStep = 1000;         // dead letters dealt with in one turn
+constexpr size_t kMaxLooks = 100'000;  // dead letters looked at in one call of ListDead
+constexpr absl::Duration kShortestLease = absl::Milliseconds(1);
+constexpr absl::Duration kLongestLease = absl::Hours(24 * 30);
+constexpr int64_t kSecond = 1'000'000'000;
+
+template <typename... Parts>
+absl::Status Bad(const Parts&... parts) {
+  return Error(absl::StatusCode::kInvalidArgument, parts...);
+}
+
+absl::Status CheckName(const char* what, std::string_view name, size_t min, size_t max) {
+  if (name.size() >= min && name.size() <= max) return absl::OkStatus();
+  return Bad(what, " has ", name.size(), " bytes, not ", min, " to ", max);
+}
+
+absl::Status CheckCount(size_t count, size_t max) {
+  if (count >= 1 && count <= max) return absl::OkStatus();
+  return Bad("a call takes 1 to ", max, ", not ", count);
+}
+
+absl::Status CheckBytes(size_t bytes) {
+  if (bytes <= kMaxTaskCallBytes) return absl::OkStatus();
+  return Bad("a call of ", bytes, " bytes is over the bound of ", kMaxTaskCallBytes);
+}
+
+absl::Status CheckLease(absl::Duration lease) {
+  if (lease >= kShortestLease && lease <= kLongestLease) return absl::OkStatus();
+  return Bad("a lease is 1 ms to 30 days, not ", absl::FormatDuration(lease));
+}
+
+absl::Status CheckTask(const TaskSpec& task) {
+  NW_RETURN_IF_ERROR(CheckName("task id", task.id, 1, kMaxTaskIdBytes));
+  NW_RETURN_IF_ERROR(CheckName("queue", task.queue, 1, kMaxQueueNameBytes));
+  NW_RETURN_IF_ERROR(CheckName("task key", task.key, 0, kMaxTaskKeyBytes));
+  NW_RETURN_IF_ERROR(CheckName("task payload", task.payload, 0, kMaxTaskPayloadBytes));
+  return internal::CheckPolicy(task.policy);
+}
+
+absl::Status AddHostRecords(absl::Span<const HostRecord> records, size_t& bytes) {
+  for (const HostRecord& record : records) {
+    NW_RETURN_IF_ERROR(CheckName("host record's key", record.key, 1, kMaxHostKeyBytes));
+    NW_RETURN_IF_ERROR(CheckName("host record's value", record.value, 0, kMaxHostRecordValue));
+    bytes += record.key.size() + record.value.size();
+  }
+  return absl::OkStatus();
+}
+
+std::string_view Cut(std::string_view error) { return error.substr(0, kMaxTaskErrorBytes); }
+
+absl::Status NoTask(std::string_view id) {
+  return Error(absl::StatusCode::kNotFound, "no task '", ToAbsl(id.substr(0, kMaxTaskIdBytes)), "'");
+}
+
+TaskOp OpOn(TaskOpKind kind, const TaskRow& row, uint32_t slot) {
+  TaskOp op;
+  op.kind = kind;
+  op.slot = slot;
+  op.number = row.number;
+  return op;
+}
+
+}  // namespace
+
+// The wall's clock shows `offset` less than the line.
+absl::Time Scheduler::Core::ToWall(int64_t line) const {
+  return absl::FromUnixNanos(SaturatingAdd(line, -timeline_->offset()));
+}
+
+int64_t Scheduler::Core::ToLine(absl::Time wall) const {
+  if (wall == absl::InfinitePast()) return 0;
+  if (wall == absl::InfiniteFuture()) return std::numeric_limits<int64_t>::max();
+  return SaturatingAdd(absl::ToUnixNanos(wall), timeline_->offset());
+}
+
+absl::StatusOr<uint16_t> Scheduler::Core::QueueOf(std::string_view name) {
+  const std::optional<uint16_t> number = table_.QueueNumber(name, /*make=*/true);
+  if (number) return *number;
+  return Error(absl::StatusCode::kResourceExhausted, "scheduler: more than ", kMaxTaskQueues, " queues");
+}
+
+void Scheduler::Core::PutHostRecords(absl::Span<const HostRecord> records) {
+  for (const HostRecord& record : records) writes_.Put(Space::kHost, record.key, record.value);
+}
+
+// ---- Scheduling -----------------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<ScheduleOutcome>> Scheduler::Core::Schedule(absl::Span<const TaskSpec> tasks,
+                                                                       absl::Span<const HostRecord> host_records) {
+  if (tasks.empty() && host_records.empty()) return std::vector<ScheduleOutcome>();
+  if (!tasks.empty()) NW_RETURN_IF_ERROR(CheckCount(tasks.size(), kMaxTasksPerCall));
+  size_t bytes = 0;
+  NW_RETURN_IF_ERROR(AddHostRecords(host_records, bytes));
+  std::vector<std::string> policies(tasks.size());
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const TaskSpec& task = tasks[i];
+    NW_RETURN_IF_ERROR(CheckTask(task));
+    internal::EncodePolicy(task.policy, policies[i]);
+    bytes += task.id.size() + task.queue.size() + task.key.size() + task.payload.size();
+  }
+  NW_RETURN_IF_ERROR(CheckBytes(bytes));
+  std::vector<ScheduleOutcome> outcomes;
+  NW_RETURN_IF_ERROR(Run(bytes + tasks.size() * 2 * kOpBytes + 1, [&]() -> absl::Status {
+    if (table_.size() + tasks.size() > options_.max_tasks) {
+      return Error(absl::StatusCode::kResourceExhausted, "scheduler: ", table_.size(), " tasks, of ",
+                   options_.max_tasks, " at most");
+    }
+    if (table_.policies() + tasks.size() > TaskTable::kMaxPolicies) {
+      return absl::ResourceExhaustedError("scheduler: too many different retry policies");
+    }
+    for (const TaskSpec& task : tasks) NW_RETURN_IF_ERROR(QueueOf(task.queue).status());
+    outcomes.reserve(tasks.size());
+    for (size_t i = 0; i < tasks.size(); ++i) outcomes.push_back(ScheduleOne(tasks[i], policies[i]));
+    PutHostRecords(host_records);
+    return absl::OkStatus();
+  }));
+  return outcomes;
+}
+
+ScheduleOutcome Scheduler::Core::ScheduleOne(const TaskSpec& task, const std::string& policy) {
+  uint32_t epoch = 0;
+  ScheduleOutcome outcome = ScheduleOutcome::kScheduled;
+  if (const uint32_t old = table_.Find(HashTaskId(task.id)); old != TaskTable::kNoTask) {
+    if (task.if_scheduled == IfScheduled::kKeep) return ScheduleOutcome::kKept;
+    if (table_.row(old).state == TaskRow::State::kLeased) return ScheduleOutcome::kLeased;
+    epoch = table_.row(old).epoch;
+    outcome = ScheduleOutcome::kReplaced;
+    Remove(old);
+  }
+  const uint64_t number = table_.next_number();
+  // What lies in the past is due now: it is no business of a jump of the clock.
+  const int64_t now = timeline_->now();
+  const Backoff::Next first = Backoff(task.policy).First(std::max(ToLine(task.due), now), RandomOf(number, 0));
+  TaskOp op;
+  op.kind = TaskOpKind::kTask;
+  op.slot = table_.FreeSlot();
+  op.number = number;
+  op.id = task.id;
+  op.queue = task.queue;
+  op.key = task.key;
+  op.payload = task.payload;
+  op.priority = task.priority;
+  op.policy = policy;
+  op.created = now;
+  op.due = first.due;
+  op.delay = first.delay;
+  op.epoch = epoch;
+  Do(op);
+  return outcome;
+}
+
+absl::StatusOr<std::vector<bool>> Scheduler::Core::Cancel(absl::Span<const std::string> ids) {
+  if (ids.empty()) return std::vector<bool>();
+  NW_RETURN_IF_ERROR(CheckCount(ids.size(), kMaxTasksPerCall));
+  std::vector<bool> found;
+  NW_RETURN_IF_ERROR(Run(ids.size() * kOpBytes, [&]() -> absl::Status {
+    for (const std::string& id : ids) {
+      const uint32_t slot = table_.Find(HashTaskId(id));
+      found.push_back(slot != TaskTable::kNoTask);
+      if (slot != TaskTable::kNoTask) Remove(slot);
+    }
+    return absl::OkStatus();
+  }));
+  return found;
+}
+
+void Scheduler::Core::Remove(uint32_t slot) {
+  TaskOp op = OpOn(TaskOpKind::kGone, table_.row(slot), slot);
+  Do(op);
+}
+
+absl::StatusOr<TaskInfo> Scheduler::Core::GetTask(std::string_view id) {
+  TaskInfo info;
+  NW_RETURN_IF_ERROR(Run(0, [&]() -> absl::Status {
+    const uint32_t slot = table_.Find(HashTaskId(id));
+    if (slot == TaskTable::kNoTask) return NoTask(id);
+    NW_ASSIGN_OR_RETURN(info, Describe(slot));
+    return absl::OkStatus();
+  }));
+  return info;
+}
+
+// ---- Work -----------------------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<ClaimedTask>> Scheduler::Core::Claim(const ClaimOptions& options) {
+  NW_RETURN_IF_ERROR(CheckName("queue", options.queue, 1, kMaxQueueNameBytes));
+  NW_RETURN_IF_ERROR(CheckCount(options.max, kMaxTasksPerCall));
+  NW_RETURN_IF_ERROR(CheckLease(options.lease));
+  const int64_t lease = absl::ToInt64Nanoseconds(options.lease);
+  std::vector<ClaimedTask> claimed;
+  std::optional<uint16_t> queue;
+  const auto turn = [&]() -> absl::Status {
+    NW_ASSIGN_OR_RETURN(queue, QueueOf(options.queue));
+    const int64_t until = SaturatingAdd(timeline_->now(), lease);
+    size_t bytes = 0;
+    while (claimed.size() < options.max && bytes < kMaxTaskCallBytes) {
+      const uint32_t slot = table_.NextReady(*queue);
+      if (slot == TaskTable::kNoTask) break;
+      NW_ASSIGN_OR_RETURN(ClaimedTask task, ClaimOne(slot, until));
+      bytes += task.id.size() + task.key.size() + task.payload.size() + task.last_error.size();
+      claimed.push_back(std::move(task));
+    }
+    return absl::OkStatus();
+  };
+  const size_t bytes = options.max * kOpBytes;
+  if (options.wait <= absl::ZeroDuration()) {
+    NW_RETURN_IF_ERROR(Run(bytes, turn));
+    return claimed;
+  }
+  // Learns the queue's number, and often has work at once.
+  NW_RETURN_IF_ERROR(Run(bytes, turn));
+  if (!claimed.empty()) return claimed;
+  const Steady::time_point deadline =
+      Steady::now() + absl::ToChronoNanoseconds(std::min(options.wait, absl::Hours(24 * 365)));
+  Waiter waiter;
+  waiter.queue = *queue;
+  Join(waiter);
+  absl::Status status;
+  do {
+    status = Run(bytes, turn);
+  } while (status.ok() && claimed.empty() && AwaitWork(waiter, deadline));
+  Leave(waiter);
+  if (claimed.empty()) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return absl::CancelledError("the scheduler was closed");
+  }
+  NW_RETURN_IF_ERROR(status);
+  return claimed;
+}
+
+absl::StatusOr<ClaimedTask> Scheduler::Core::ClaimOne(uint32_t slot, int64_t until) {
+  const TaskRow& row = table_.row(slot);
+  // Read before anything is done, so that a task which cannot be read is not claimed.
+  std::shared_ptr<const std::string> block;
+  NW_ASSIGN_OR_RETURN(const TaskOp record, ReadRecord(slot, block));
+  NW_ASSIGN_OR_RETURN(std::string error, ReadError(slot));
+  ClaimedTask task{.id = std::string(record.id),
+                   .key = std::string(record.key),
+                   .payload = std::string(record.payload),
+                   .attempt = row.attempts + 1,
+                   .previous_unknown = row.unknown,
+                   .last_error = std::move(error),
+                   .scheduled_at = ToWall(row.created),
+                   .due = ToWall(row.due),
+                   .leased_until = ToWall(until)};
+  TaskOp op = OpOn(TaskOpKind::kLeased, row, slot);
+  op.epoch = row.epoch + 1;
+  op.until = until;
+  Do(op);
+  task.handle = {.number = row.number, .slot = slot, .epoch = row.epoch};
+  return task;
+}
+
+absl::StatusOr<std::vector<FinishOutcome>> Scheduler::Core::Extend(absl::Span<const TaskHandle> tasks,
+                                                                   absl::Duration lease) {
+  if (tasks.empty()) return std::vector<FinishOutcome>();
+  NW_RETURN_IF_ERROR(CheckCount(tasks.size(), kMaxTasksPerCall));
+  NW_RETURN_IF_ERROR(CheckLease(lease));
+  std::vector<FinishOutcome> outcomes;
+  NW_RETURN_IF_ERROR(Run(tasks.size() * kOpBytes, [&]() -> absl::Status {
+    const int64_t until = SaturatingAdd(timeline_->now(), absl::ToInt64Nanoseconds(lease));
+    for (const TaskHandle& handle : tasks) {
+      const uint32_t slot = table_.Resolve(handle);
+      if (slot == TaskTable::kNoTask || table_.row(slot).state != TaskRow::State::kLeased) {
+        outcomes.push_back(FinishOutcome::kStale);
+        continue;
+      }
+      TaskOp op = OpOn(TaskOpKind::kLeased, table_.row(slot), slot);
+      op.epoch = handle.epoch;
+      op.until = until;
+      op.prolongs = true;
+      Do(op);
+      outcomes.push_back(FinishOutcome::kDone);
+    }
+    return absl::OkStatus();
+  }));
+  return outcomes;
+}
+
+absl::StatusOr<std::vector<FinishOutcome>> Scheduler::Core::FinishAll(absl::Span<const Finish> attempts) {
+  if (attempts.empty()) return std::vector<FinishOutcome>();
+  NW_RETURN_IF_ERROR(CheckCount(attempts.size(), kMaxTasksPerCall));
+  size_t bytes = 0;
+  for (const Finish& attempt : attempts) {
+    if (attempt.verdict > Verdict::kKill) return Bad("unknown verdict");
+    bytes += Cut(attempt.error).size();
+    NW_RETURN_IF_ERROR(AddHostRecords(attempt.host_records, bytes));
+  }
+  NW_RETURN_IF_ERROR(CheckBytes(bytes));
+  std::vector<FinishOutcome> outcomes;
+  NW_RETURN_IF_ERROR(Run(bytes + attempts.size() * kOpBytes, [&]() -> absl::Status {
+    for (const Finish& attempt : attempts) {
+      outcomes.push_back(FinishOne(attempt));
+      if (outcomes.back() != FinishOutcome::kStale) PutHostRecords(attempt.host_records);
+    }
+    return absl::OkStatus();
+  }));
+  return outcomes;
+}
+
+FinishOutcome Scheduler::Core::FinishOne(const Finish& attempt) {
+  const uint32_t slot = table_.Resolve(attempt.task);
+  if (slot == TaskTable::kNoTask) return FinishOutcome::kStale;
+  const TaskRow& row = table_.row(slot);
+  if (attempt.verdict == Verdict::kComplete) {
+    Remove(slot);
+    return FinishOutcome::kDone;
+  }
+  if (row.state == TaskRow::State::kDead) return FinishOutcome::kDead;  // its lease ran out, and it was its last
+  if (attempt.verdict == Verdict::kKill) {
+    Die(slot, DeathCause::kKilled, attempt.error, /*unknown=*/false);
+    return FinishOutcome::kDead;
+  }
+  const int64_t not_before = ToLine(attempt.not_before);
+  if (row.state == TaskRow::State::kLeased) {
+    EndAttempt(slot, attempt.error, not_before, /*unknown=*/false);
+  } else {  // late: it waits already, and now it is known why
+    TaskOp op = OpOn(TaskOpKind::kWaits, row, slot);
+    op.due = std::max(row.due, not_before);
+    op.delay = row.delay;
+    op.error = Cut(attempt.error);
+    Do(op);
+  }
+  return table_.row(slot).state == TaskRow::State::kDead ? FinishOutcome::kDead : FinishOutcome::kWaits;
+}
+
+// The end of an attempt that is to be followed by another, if the policy has one more.
+void Scheduler::Core::EndAttempt(uint32_t slot, std::string_view error, int64_t not_before, bool unknown) {
+  const TaskRow& row = table_.row(slot);
+  const Backoff::Next next = table_.backoff(row).After(row.attempts, row.created, timeline_->now(), not_before,
+                                                       row.delay, RandomOf(row.number, row.attempts));
+  switch (next.verdict) {
+    case Backoff::Verdict::kNoAttempts:
+      return Die(slot, DeathCause::kAttempts, error, unknown);
+    case Backoff::Verdict::kTooOld:
+      return Die(slot, DeathCause::kAge, error, unknown);
+    case Backoff::Verdict::kAgain:
+      break;
+  }
+  TaskOp op = OpOn(TaskOpKind::kWaits, row, slot);
+  op.due = next.due;
+  op.delay = next.delay;
+  op.unknown = unknown;
+  op.error = Cut(error);
+  Do(op);
+}
+
+void Scheduler::Core::Die(uint32_t slot, DeathCause cause, std::string_view error, bool unknown) {
+  TaskOp op = OpOn(TaskOpKind::kDead, table_.row(slot), slot);
+  op.cause = cause;
+  op.until = timeline_->now();
+  op.unknown = unknown;
+  op.error = Cut(error);
+  Do(op);
+}
+
+// ---- Reading --------------------------------------------------------------------------------------------------------
+
+absl::StatusOr<TaskOp> Scheduler::Core::ReadRecord(uint32_t slot, std::shared_ptr<const std::string>& block) {
+  const TaskRow& row = table_.row(slot);
+  NW_ASSIGN_OR_RETURN(block, ReadBlock(row.record.block()));
+  TaskOp op;
+  if (!TaskBlockReader(*block).ReadAt(row.record.offset(), op) || op.kind != TaskOpKind::kTask ||
+      op.number != row.number) {
+    return Error(absl::StatusCode::kDataLoss, "scheduler log: task ", row.number, " is not where it was in block ",
+                 row.record.block());
+  }
+  return op;
+}
+
+absl::StatusOr<std::string> Scheduler::Core::ReadError(uint32_t slot) {
+  const TaskRow& row = table_.row(slot);
+  if (!row.error) return std::string();
+  NW_ASSIGN_OR_RETURN(const std::shared_ptr<const std::string> block, ReadBlock(row.error.block()));
+  std::string_view error;
+  if (!internal::ReadErrorAt(*block, row.error.offset(), error)) {
+    return Error(absl::StatusCode::kDataLoss, "scheduler log: an error of task ", row.number,
+                 " is not where it was in block ", row.error.block());
+  }
+  return std::string(error);
+}
+
+absl::StatusOr<TaskInfo> Scheduler::Core::Describe(uint32_t slot) {
+  const TaskRow& row = table_.row(slot);
+  std::shared_ptr<const std::string> block;
+  NW_ASSIGN_OR_RETURN(const TaskOp record, ReadRecord(slot, block));
+  TaskInfo info{.id = std::string(record.id),
+                .queue = std::string(record.queue),
+                .key = std::string(record.key),
+                .payload = std::string(record.payload),
+                .priority = row.priority,
+                .attempts = row.attempts,
+                .epoch = row.epoch,
+                .scheduled_at = ToWall(row.created),
+                .due = ToWall(row.due),
+                .policy = table_.backoff(row).policy()};
+  NW_ASSIGN_OR_RETURN(info.last_error, ReadError(slot));
+  if (row.state == TaskRow::State::kLeased) {
+    info.state = TaskState::kLeased;
+    info.leased_until = ToWall(row.until);
+  } else if (row.state == TaskRow::State::kDead) {
+    info.state = TaskState::kDead;
+    info.died_at = ToWall(row.until);
+    info.cause = row.cause;
+  }
+  return info;
+}
+
+// ---- Dead letters ---------------------------------------------------------------------------------------------------
+
+absl::StatusOr<bool> Scheduler::Core::Matches(uint32_t slot, const DeadFilter& filter) {
+  const TaskRow& row = table_.row(slot);
+  if (!filter.queue.empty() && table_.QueueName(row) != filter.queue) return false;
+  if (!filter.key.empty() && table_.KeyName(row) != filter.key) return false;
+  if (filter.id_prefix.empty()) return true;
+  std::shared_ptr<const std::string> block;
+  NW_ASSIGN_OR_RETURN(const TaskOp record, ReadRecord(slot, block));
+  return record.id.substr(0, filter.id_prefix.size()) == filter.id_prefix;
+}
+
+absl::StatusOr<DeadPage> Scheduler::Core::ListDead(const DeadFilter& filter, std::optional<DeadCursor> after,
+                                                   size_t limit) {
+  NW_RETURN_IF_ERROR(CheckCount(limit, kMaxDeadPage));
+  DeadPage page;
+  NW_RETURN_IF_ERROR(Run(0, [&]() -> absl::Status {
+    const int64_t from = ToLine(filter.died_from), before = ToLine(filter.died_before);
+    auto it = table_.dead().lower_bound({from, 0, 0});
+    if (after && after->died_at >= from) it = table_.dead().upper_bound({after->died_at, after->number, UINT32_MAX});
+    DeadCursor last;
+    for (size_t looks = 0; it != table_.dead().end() && std::get<0>(*it) < before; ++it, ++looks) {
+      if (page.tasks.size() == limit || looks == kMaxLooks) {
+        page.next = last;
+        break;
+      }
+      last = {.died_at = std::get<0>(*it), .number = std::get<1>(*it)};
+      NW_ASSIGN_OR_RETURN(const bool wanted, Matches(std::get<2>(*it), filter));
+      if (!wanted) continue;
+      NW_ASSIGN_OR_RETURN(TaskInfo info, Describe(std::get<2>(*it)));
+      page.tasks.push_back(std::move(info));
+    }
+    return absl::OkStatus();
+  }));
+  return page;
+}
+
+void Scheduler::Core::Redrive(uint32_t slot, int64_t due) {
+  const TaskRow& row = table_.row(slot);
+  // Of the attempts anew, the first: its random number is one that no attempt before had.
+  const Backoff::Next first = table_.backoff(row).First(due, RandomOf(row.number, UINT32_MAX - row.epoch));
+  TaskOp op = OpOn(TaskOpKind::kAgain, row, slot);
+  op.due = first.due;
+  op.delay = first.delay;
+  Do(op);
+}
+
+absl::StatusOr<size_t> Scheduler::Core::RedriveIds(absl::Span<const std::string> ids) {
+  if (ids.empty()) return 0;
+  NW_RETURN_IF_ERROR(CheckCount(ids.size(), kMaxTasksPerCall));
+  size_t count = 0;
+  NW_RETURN_IF_ERROR(Run(ids.size() * kOpBytes, [&]() -> absl::Status {
+    for (const std::string& id : ids) {
+      const uint32_t slot = table_.Find(HashTaskId(id));
+      if (slot == TaskTable::kNoTask || table_.row(slot).state != TaskRow::State::kDead) continue;
+      Redrive(slot, timeline_->now());
+      ++count;
+    }
+    return absl::OkStatus();
+  }));
+  return count;
+}
+
+absl::StatusOr<size_t> Scheduler::Core::DiscardIds(absl::Span<const std::string> ids) {
+  if (ids.empty()) return 0;
+  NW_RETURN_IF_ERROR(CheckCount(ids.size(), kMaxTasksPerCall));
+  size_t count = 0;
+  NW_RETURN_IF_ERROR(Run(ids.size() * kOpBytes, [&]() -> absl::Status {
+    for (const std::string& id : ids) {
+      const uint32_t slot = table_.Find(HashTaskId(id));
+      if (slot == TaskTable::kNoTask || table_.row(slot).state != TaskRow::State::kDead) continue;
+      Remove(slot);
+      ++count;
+    }
+    return absl::OkStatus();
+  }));
+  return count;
+}
+
+absl::StatusOr<size_t> Scheduler::Core::EndDead(const DeadFilter& filter, std::optional<uint32_t> redrive_per_second) {
+  size_t count = 0;
+  std::optional<int64_t> start;
+  // Those that died before the first step and no others: what is redriven may die again meanwhile.
+  std::optional<TaskTable::DeadRef> place;
+  int64_t end = 0;
+  for (bool more = true; more;) {
+    NW_RETURN_IF_ERROR(Run(kStep * kOpBytes, [&]() -> absl::Status {
+      more = false;
+      if (!start) {
+        start = timeline_->now();
+        end = std::min(ToLine(filter.died_before), SaturatingAdd(*start, 1));
+        place = TaskTable::DeadRef{ToLine(filter.died_from), 0, 0};
+      }
+      std::vector<uint32_t> chosen;
+      size_t looks = 0;
+      for (auto it = table_.dead().lower_bound(*place); it != table_.dead().end() && std::get<0>(*it) < end; ++it) {
+        if (chosen.size() == kStep || ++looks > kMaxLooks) {
+          place = *it;
+          more = true;
+          break;
+        }
+        NW_ASSIGN_OR_RETURN(const bool wanted, Matches(std::get<2>(*it), filter));
+        if (wanted) chosen.push_back(std::get<2>(*it));
+      }
+      for (const uint32_t slot : chosen) {
+        if (!redrive_per_second) {
+          Remove(slot);
+        } else {
+          const int64_t spread = *redrive_per_second == 0 ? 0
+                                                          : static_cast<int64_t>(count) * kSecond /
+                                                                static_cast<int64_t>(*redrive_per_second);
+          Redrive(slot, std::max(SaturatingAdd(*start, spread), timeline_->now()));
+        }
+        ++count;
+      }
+      return absl::OkStatus();
+    }));
+  }
+  return count;
+}
+
+// ---- Queues and keys ------------------------------------------------------------------------------------------------
+
+absl::Status Scheduler::Core::ChangeQueue(std::string_view queue, absl::FunctionRef<void(QueueConfig&)> change) {
+  NW_RETURN_IF_ERROR(CheckName("queue", queue, 1, kMaxQueueNameBytes));
+  return Run(kOpBytes, [&]() -> absl::Status {
+    NW_ASSIGN_OR_RETURN(const uint16_t number, QueueOf(queue));
+    QueueConfig config = table_.queue_config(number);
+    change(config);
+    if (config.order > KeyOrder::kSkipDead) return Bad("unknown order of a queue");
+    if (config == table_.queue_config(number)) return absl::OkStatus();
+    table_.ConfigureQueue(number, config);
+    TaskLog::PutQueue(queue, config, writes_);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<QueueConfig> Scheduler::Core::GetQueue(std::string_view queue) {
+  NW_RETURN_IF_ERROR(CheckName("queue", queue, 1, kMaxQueueNameBytes));
+  QueueConfig config;
+  NW_RETURN_IF_ERROR(Run(0, [&]() -> absl::Status {
+    if (const auto number = table_.QueueNumber(queue, /*make=*/false)) config = table_.queue_config(*number);
+    return absl::OkStatus();
+  }));
+  return config;
+}
+
+absl::Status Scheduler::Core::ChangeKey(std::string_view queue, std::string_view key,
+                                        absl::FunctionRef<void(KeyConfig&)> change) {
+  NW_RETURN_IF_ERROR(CheckName("queue", queue, 1, kMaxQueueNameBytes));
+  NW_RETURN_IF_ERROR(CheckName("task key", key, 1, kMaxTaskKeyBytes));
+  return Run(kOpBytes + queue.size() + key.size(), [&]() -> absl::Status {
+    NW_ASSIGN_OR_RETURN(const uint16_t number, QueueOf(queue));
+    KeyConfig config = table_.key_config(number, key);
+    change(config);
+    if (config == table_.key_config(number, key)) return absl::OkStatus();
+    table_.ConfigureKey(number, key, config);
+    TaskLog::PutKey(queue, key, config, writes_);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<KeyConfig> Scheduler::Core::GetKey(std::string_view queue, std::string_view key) {
+  KeyConfig config;
+  NW_RETURN_IF_ERROR(Run(0, [&]() -> absl::Status {
+    if (const auto number = table_.QueueNumber(queue, /*make=*/false)) config = table_.key_config(*number, key);
+    return absl::OkStatus();
+  }));
+  return config;
+}
+
+absl::StatusOr<SchedulerStats> Scheduler::Core::Stats() {
+  SchedulerStats stats;
+  NW_RETURN_IF_ERROR(Run(0, [&]() -> absl::Status {
+    stats.queues = table_.Stats();
+    stats.tasks = table_.size();
+    stats.log_bytes = log_.bytes();
+    stats.live_bytes = table_.live_bytes();
+    if (const auto due = table_.NextDue()) stats.next_due = ToWall(*due);
+    return absl::OkStatus();
+  }));
+  return stats;
+}
+
+}  // namespace northwind

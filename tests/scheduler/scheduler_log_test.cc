@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The scheduler's log on disk: that it stays short, survives power cuts, and is not believed when it is damaged.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/base/coding.h"
+#include "src/store/engine.h"
+#include "tests/scheduler/scheduler_fixture.h"
+#include "tests/support/fault_fs.h"
+#include "tests/support/store_on.h"
+
+namespace northwind::testing {
+namespace {
+
+using internal::Cursor;
+using internal::Space;
+using internal::WriteSet;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class SchedulerLog : public SchedulerFixture {
+ protected:
+  void SetUp() override {
+    options_.min_log_bytes = 4 << 10;
+    options_.cache_bytes = 8 << 10;
+    SchedulerFixture::SetUp();
+  }
+  std::vector<uint64_t> Blocks() {
+    std::vector<uint64_t> blocks;
+    Cursor cursor = store_->engine().NewCursor(Space::kTasks);
+    for (cursor.Seek("b"); cursor.Valid() && cursor.key()[0] == 'b'; cursor.Next()) {
+      blocks.push_back(internal::LoadBigEndian64(cursor.key().data() + 1));
+    }
+    EXPECT_THAT(cursor.status(), IsOk());
+    return blocks;
+  }
+  static std::string BlockKey(uint64_t number) {
+    std::string key = "b";
+    internal::PutBigEndian64(key, number);
+    return key;
+  }
+  void Damage(uint64_t block, size_t at) {
+    scheduler_.reset();
+    const auto value = store_->engine().Get(Space::kTasks, BlockKey(block));
+    ASSERT_THAT(value, IsOk());
+    std::string bytes((*value)->view());
+    bytes[at % bytes.size()] = static_cast<char>(bytes[at % bytes.size()] ^ 1);
+    WriteSet writes;
+    writes.Put(Space::kTasks, BlockKey(block), bytes);
+    ASSERT_THAT(store_->engine().Write(writes), IsOk());
+  }
+};
+
+TEST_F(SchedulerLog, IsDroppedBehindWhatIsDone) {
+  for (int i = 0; i < 500; ++i) {
+    Schedule(Task("t" + std::to_string(i)));
+    Complete(ClaimOne());
+  }
+  EXPECT_LE(Blocks().size(), 3U);
+  EXPECT_GE(Blocks().front(), 1400U);
+  Reopen();
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+  Schedule(Task("next"));
+  EXPECT_EQ(ClaimOne().handle.number, 501U) << "numbers are never given twice";
+}
+
+TEST_F(SchedulerLog, CarriesOldTasksAlongWithAllTheirState) {
+  TaskSpec waits = DueIn(absl::Hours(9), "waits");
+  waits.payload = "old payload";
+  waits.key = "key";
+  waits.priority = 2;
+  ScheduleAll({waits, Task("retried"), Task("dead"), Task("leased")});
+  std::vector<ClaimedTask> claimed = Claim(100, absl::Hours(20));
+  ASSERT_THAT(claimed, SizeIs(3));
+  Retry(claimed[0], "first error", clock_.Now() + absl::Hours(10));
+  Kill(claimed[1], "killed for this");
+  const absl::Time created = clock_.Now();
+  clock_.Advance(absl::Seconds(1));
+  const uint64_t first = Blocks().front();
+  for (int i = 0; i < 300; ++i) {
+    TaskSpec task = Task("t" + std::to_string(i));
+    task.payload = std::string(500, 'x');
+    Schedule(task);
+    Complete(ClaimOne());
+  }
+  EXPECT_GT(Blocks().front(), first + 100) << "the block they were in is gone";
+  EXPECT_LT(scheduler_->Stats()->log_bytes, 20'000U);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(Info("waits").payload, "old payload");
+    EXPECT_EQ(Info("waits").key, "key");
+    EXPECT_EQ(Info("waits").priority, 2);
+    EXPECT_EQ(Info("waits").due, created + absl::Hours(9));
+    EXPECT_EQ(Info("waits").scheduled_at, created);
+    EXPECT_EQ(Info("retried").last_error, "first error");
+    EXPECT_EQ(Info("retried").attempts, 1U);
+    EXPECT_EQ(Info("dead").state, TaskState::kDead);
+    EXPECT_EQ(Info("dead").last_error, "killed for this");
+    EXPECT_EQ(Info("dead").died_at, created);
+    if (round == 0) {
+      EXPECT_EQ(Info("leased").state, TaskState::kLeased);
+      EXPECT_EQ(Complete(claimed[2]), FinishOutcome::kDone);
+    }
+    Reopen();
+  }
+}
+
+TEST_F(SchedulerLog, IsNotShortenedBelowWhatIsNeeded) {
+  for (int i = 0; i < 200; ++i) Schedule(DueIn(absl::Hours(1), "t" + std::to_string(i)));
+  Reopen();
+  EXPECT_EQ(scheduler_->Stats()->tasks, 200U);
+  clock_.Advance(absl::Hours(1));
+  EXPECT_THAT(Claim(1000), SizeIs(200));
+}
+
+TEST_F(SchedulerLog, AByteThatChangedIsFoundOnOpening) {
+  for (int i = 0; i < 3; ++i) Schedule(Task("t" + std::to_string(i)));
+  Damage(2, 30);
+  EXPECT_THAT(Scheduler::Open(*store_, options_), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("block 2")));
+}
+
+TEST_F(SchedulerLog, AMissingBlockIsFoundOnOpening) {
+  for (int i = 0; i < 3; ++i) Schedule(Task("t" + std::to_string(i)));
+  scheduler_.reset();
+  for (const uint64_t missing : {2, 1}) {
+    WriteSet writes;
+    writes.Delete(Space::kTasks, BlockKey(missing));
+    ASSERT_THAT(store_->engine().Write(writes), IsOk());
+    EXPECT_THAT(Scheduler::Open(*store_, options_),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("block " + std::to_string(missing) + " is missing")));
+  }
+}
+
+TEST_F(SchedulerLog, BlocksThatChangedPlacesAreFoundOnOpening) {
+  Schedule(Task("a"));
+  Schedule(Task("b"));
+  scheduler_.reset();
+  const uint64_t one = 1, two = 2;
+  const std::string first((*store_->engine().Get(Space::kTasks, BlockKey(one)))->view());
+  const std::string second((*store_->engine().Get(Space::kTasks, BlockKey(two)))->view());
+  WriteSet writes;
+  writes.Put(Space::kTasks, BlockKey(one), second);
+  writes.Put(Space::kTasks, BlockKey(two), first);
+  ASSERT_THAT(store_->engine().Write(writes), IsOk());
+  EXPECT_THAT(Scheduler::Open(*store_, options_), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+// ---- A faulty disk --------------------------------------------------------------------------------------------------
+
+TEST(SchedulerFault, AFailedWriteIsIndeterminateAndReopeningTellsTheTruth) {
+  FaultFs disk;
+  FakeClock clock;
+  SchedulerOptions options;
+  options.clock = &clock;
+  NW_ASSERT_OK_AND_ASSIGN(auto store, OpenStoreOn(disk.env(), {.path = "/db", .free_space_floor_bytes = 0}));
+  NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(*store, options));
+  ASSERT_THAT(scheduler->Schedule(TaskSpec{.id = "a", .queue = "q"}), IsOk());
+  disk.Inject({.op = DiskOp::kSync, .path_contains = ".log"});
+  EXPECT_THAT(scheduler->Claim({.queue = "q"}), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(scheduler->Claim({.queue = "q"}), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(scheduler->Stats(), StatusIs(absl::StatusCode::kFailedPrecondition)) << "nothing uncertain is shown";
+  scheduler.reset();
+  store.reset();
+  disk.Restart(Loss::kUnsynced);
+  NW_ASSERT_OK_AND_ASSIGN(store, OpenStoreOn(disk.env(), {.path = "/db", .free_space_floor_bytes = 0}));
+  NW_ASSERT_OK_AND_ASSIGN(scheduler, Scheduler::Open(*store, options));
+  clock.Advance(absl::Seconds(5));
+  NW_ASSERT_OK_AND_ASSIGN(const std::vector<ClaimedTask> tasks, scheduler->Claim({.queue = "q"}));
+  EXPECT_THAT(tasks, SizeIs(1));
+}
+
+TEST(SchedulerFault, BelowTheFloorNothingIsTakenOnAndReadsGoOn) {
+  FaultFs disk;
+  disk.SetFreeSpace(100 << 20);
+  NW_ASSERT_OK_AND_ASSIGN(auto store, OpenStoreOn(disk.env(), {.path = "/db", .free_space_floor_bytes = 20 << 20}));
+  NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(*store));
+  ASSERT_THAT(scheduler->Schedule(TaskSpec{.id = "a", .queue = "q"}), IsOk());
+  disk.SetFreeSpace(19 << 20);
+  absl::Status refused;
+  // The free space is asked for now and then.
+  while (refused.ok()) {
+    refused = scheduler->Schedule(TaskSpec{.id = "b", .queue = "p", .payload = std::string(60'000, 'x')}).status();
+  }
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(scheduler->Claim({.queue = "q"}), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(scheduler->GetTask("a"), IsOk());
+  disk.SetFreeSpace(100 << 20);
+  EXPECT_THAT(scheduler->Claim({.queue = "q"}), IsOkAndHolds(SizeIs(1)));
+}
+
+}  // namespace
+}  // namespace northwind::testing
