@@ -153,6 +153,13 @@ struct Finish {
   std::vector<HostRecord> host_records;
 };
 
+// A lease that is to last longer.
+struct Extension {
+  TaskHandle task;
+  // Written if and only if the lease is live, in the same atomic write: what a worker must not do without it.
+  std::vector<HostRecord> host_records;
+};
+
 enum class FinishOutcome : uint8_t {
   kDone,   // completed; or, for Extend, extended
   kWaits,  // will be tried again
@@ -308,7 +315,8 @@ class Scheduler {
   // within `wait`.
   absl::StatusOr<std::vector<ClaimedTask>> Claim(const ClaimOptions& options);
   // Prolongs leases to so long from now. One outcome per handle: kDone or kStale.
-  absl::StatusOr<std::vector<FinishOutcome>> Extend(absl::Span<const TaskHandle> tasks, absl::Duration lease);
+  absl::StatusOr<std::vector<FinishOutcome>> Extend(absl::Span<const Extension> leases, absl::Duration lease);
+  absl::StatusOr<FinishOutcome> Extend(const TaskHandle& task, absl::Duration lease);
   // Ends attempts. One outcome per item.
   absl::StatusOr<std::vector<FinishOutcome>> FinishAll(absl::Span<const Finish> attempts);
   absl::StatusOr<FinishOutcome> Complete(const TaskHandle& task);

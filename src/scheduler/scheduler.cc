@@ -32,8 +32,14 @@ absl::StatusOr<std::vector<bool>> Scheduler::Cancel(absl::Span<const std::string
 absl::StatusOr<TaskInfo> Scheduler::GetTask(std::string_view id) { return core_->GetTask(id); }
 absl::StatusOr<std::vector<ClaimedTask>> Scheduler::Claim(const ClaimOptions& options) { return core_->Claim(options); }
 
-absl::StatusOr<std::vector<FinishOutcome>> Scheduler::Extend(absl::Span<const TaskHandle> tasks, absl::Duration lease) {
-  return core_->Extend(tasks, lease);
+absl::StatusOr<std::vector<FinishOutcome>> Scheduler::Extend(absl::Span<const Extension> leases, absl::Duration lease) {
+  return core_->Extend(leases, lease);
+}
+
+absl::StatusOr<FinishOutcome> Scheduler::Extend(const TaskHandle& task, absl::Duration lease) {
+  const Extension extension{.task = task};
+  NW_ASSIGN_OR_RETURN(const std::vector<FinishOutcome> outcomes, core_->Extend({&extension, 1}, lease));
+  return outcomes.front();
 }
 
 absl::StatusOr<std::vector<FinishOutcome>> Scheduler::FinishAll(absl::Span<const Finish> attempts) {

@@ -281,25 +281,29 @@ absl::StatusOr<ClaimedTask> Scheduler::Core::ClaimOne(uint32_t slot, int64_t unt
   return task;
 }
 
-absl::StatusOr<std::vector<FinishOutcome>> Scheduler::Core::Extend(absl::Span<const TaskHandle> tasks,
+absl::StatusOr<std::vector<FinishOutcome>> Scheduler::Core::Extend(absl::Span<const Extension> leases,
                                                                    absl::Duration lease) {
-  if (tasks.empty()) return std::vector<FinishOutcome>();
-  NW_RETURN_IF_ERROR(CheckCount(tasks.size(), kMaxTasksPerCall));
+  if (leases.empty()) return std::vector<FinishOutcome>();
+  NW_RETURN_IF_ERROR(CheckCount(leases.size(), kMaxTasksPerCall));
   NW_RETURN_IF_ERROR(CheckLease(lease));
+  size_t bytes = 0;
+  for (const Extension& extension : leases) NW_RETURN_IF_ERROR(AddHostRecords(extension.host_records, bytes));
+  NW_RETURN_IF_ERROR(CheckBytes(bytes));
   std::vector<FinishOutcome> outcomes;
-  NW_RETURN_IF_ERROR(Run(tasks.size() * kOpBytes, [&]() -> absl::Status {
+  NW_RETURN_IF_ERROR(Run(bytes + leases.size() * kOpBytes, [&]() -> absl::Status {
     const int64_t until = SaturatingAdd(timeline_->now(), absl::ToInt64Nanoseconds(lease));
-    for (const TaskHandle& handle : tasks) {
-      const uint32_t slot = table_.Resolve(handle);
+    for (const Extension& extension : leases) {
+      const uint32_t slot = table_.Resolve(extension.task);
       if (slot == TaskTable::kNoTask || table_.row(slot).state != TaskRow::State::kLeased) {
         outcomes.push_back(FinishOutcome::kStale);
         continue;
       }
       TaskOp op = OpOn(TaskOpKind::kLeased, table_.row(slot), slot);
-      op.epoch = handle.epoch;
+      op.epoch = extension.task.epoch;
       op.until = until;
       op.prolongs = true;
       Do(op);
+      PutHostRecords(extension.host_records);
       outcomes.push_back(FinishOutcome::kDone);
     }
     return absl::OkStatus();

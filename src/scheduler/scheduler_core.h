@@ -40,7 +40,7 @@ class Scheduler::Core {
   absl::StatusOr<std::vector<bool>> Cancel(absl::Span<const std::string> ids);
   absl::StatusOr<TaskInfo> GetTask(std::string_view id);
   absl::StatusOr<std::vector<ClaimedTask>> Claim(const ClaimOptions& options);
-  absl::StatusOr<std::vector<FinishOutcome>> Extend(absl::Span<const TaskHandle> tasks, absl::Duration lease);
+  absl::StatusOr<std::vector<FinishOutcome>> Extend(absl::Span<const Extension> leases, absl::Duration lease);
   absl::StatusOr<std::vector<FinishOutcome>> FinishAll(absl::Span<const Finish> attempts);
   absl::StatusOr<DeadPage> ListDead(const DeadFilter& filter, std::optional<DeadCursor> after, size_t limit);
   absl::StatusOr<size_t> RedriveIds(absl::Span<const std::string> ids);

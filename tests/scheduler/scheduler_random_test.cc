@@ -291,11 +291,11 @@ class SchedulerRandom : public ::testing::Test {
     if (held_.empty()) return;
     const Held held = random_->Pick(held_);
     const absl::Duration lease = absl::Milliseconds(1 + random_->Below(5000));
-    const auto outcomes = scheduler_->Extend(std::vector<TaskHandle>{held.handle}, lease);
+    const auto outcomes = scheduler_->Extend(held.handle, lease);
     ASSERT_THAT(outcomes, IsOk());
     Model::Task* const task = Current(held);
     const bool lives = task != nullptr && task->state == Model::Task::kLeased;
-    ASSERT_EQ(outcomes->front(), lives ? FinishOutcome::kDone : FinishOutcome::kStale);
+    ASSERT_EQ(*outcomes, lives ? FinishOutcome::kDone : FinishOutcome::kStale);
     if (lives) task->until = Now() + absl::ToInt64Nanoseconds(lease);
   }
 

@@ -244,8 +244,9 @@ TEST_F(SchedulerAttempts, ALeaseThatRunsOutIsAnUnknownAttemptThatCounts) {
   EXPECT_EQ(Complete(first), FinishOutcome::kStale);
   EXPECT_EQ(Retry(first), FinishOutcome::kStale);
   EXPECT_EQ(Kill(first), FinishOutcome::kStale);
-  EXPECT_THAT(scheduler_->Extend(std::vector<TaskHandle>{first.handle}, absl::Minutes(1)),
+  EXPECT_THAT(scheduler_->Extend(std::vector<Extension>{{first.handle, {{"record", "1"}}}}, absl::Minutes(1)),
               IsOkAndHolds(ElementsAre(FinishOutcome::kStale)));
+  EXPECT_THAT(store_->Get("record"), IsOkAndHolds(std::optional<std::string>()));
   clock_.Advance(absl::Minutes(1));
   EXPECT_THAT(Claim(), IsEmpty());
   EXPECT_EQ(Info("a").state, TaskState::kDead) << "poison work that never answers ends too";
@@ -275,8 +276,9 @@ TEST_F(SchedulerAttempts, ExtendKeepsALease) {
   Schedule(Task("a"));
   const ClaimedTask task = ClaimOne();
   clock_.Advance(absl::Seconds(50));
-  EXPECT_THAT(scheduler_->Extend(std::vector<TaskHandle>{task.handle}, absl::Minutes(1)),
+  EXPECT_THAT(scheduler_->Extend(std::vector<Extension>{{task.handle, {{"record", "1"}}}}, absl::Minutes(1)),
               IsOkAndHolds(ElementsAre(FinishOutcome::kDone)));
+  EXPECT_THAT(store_->Get("record"), IsOkAndHolds(std::optional<std::string>("1")));
   clock_.Advance(absl::Seconds(59));
   EXPECT_EQ(Stats().leased, 1U);
   EXPECT_EQ(Info("a").leased_until, clock_.Now() + absl::Seconds(1));

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/settlement/payout_follower.h"
+
+#include <optional>
+#include <variant>
+
+#include "northwind/status.h"
+#include "src/base/coding.h"
+#include "src/base/error.h"
+
+namespace northwind::internal {
+namespace {
+
+// Records without a payout may be read again after a restart: so many at most.
+constexpr uint64_t kCursorEvery = 10'000;
+
+std::string BigEndian(uint64_t value) {
+  std::string bytes;
+  PutBigEndian64(bytes, value);
+  return bytes;
+}
+
+std::optional<PayoutState> FinalStateOf(EventType type) {
+  switch (type) {
+    case EventType::kPayoutPaid:
+      return PayoutState::kPaid;
+    case EventType::kPayoutFailed:
+      return PayoutState::kFailed;
+    case EventType::kPayoutCanceled:
+      return PayoutState::kCanceled;
+    case EventType::kPayoutReturned:
+      return PayoutState::kReturned;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+absl::Status PayoutFollower::Load() {
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> cursor, store_.Get(kPayoutCursorKey));
+  if (!cursor) return absl::OkStatus();
+  if (cursor->size() != 8) return absl::DataLossError("payouts: the cursor is damaged");
+  written_ = LoadBigEndian64(cursor->data());
+  position_ = written_;
+  if (written_ > ledger_.Head().sequence.value()) {
+    return Error(absl::StatusCode::kDataLoss, "payouts: the cursor, ", written_, ", is past the journal's head, ",
+                 ledger_.Head().sequence.value());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> PayoutFollower::Step(size_t limit, absl::Time deadline) {
+  JournalReader reader = ledger_.ReadJournal(position());
+  NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> records, reader.Next(limit, deadline));
+  if (records.empty()) return 0;
+  Page page;
+  for (const JournalRecord& record : records) NW_RETURN_IF_ERROR(Take(record, page));
+  const uint64_t last = records.back().sequence.value();
+  if (!page.views.empty() || last - written_ >= kCursorEvery) {
+    for (const auto& [payout_id, view] : page.views) {
+      page.records.push_back({PayoutViewKey(payout_id), EncodePayoutView(view)});
+    }
+    page.records.push_back({std::string(kPayoutCursorKey), BigEndian(last)});
+    NW_RETURN_IF_ERROR(scheduler_.Schedule(page.tasks, page.records).status());
+    written_ = last;
+  }
+  position_ = last;
+  return records.size();
+}
+
+absl::Status PayoutFollower::Take(const JournalRecord& record, Page& page) {
+  const auto* recorded = std::get_if<TransactionRecorded>(&record.body);
+  if (recorded == nullptr) return absl::OkStatus();
+  const std::optional<EventType> type = EventTypeOfCode(recorded->transaction.code);
+  if (!type) return absl::OkStatus();
+  if (*type == EventType::kPayoutRequested) return TakeRequest(record, *recorded, page);
+  const std::optional<PayoutState> state = FinalStateOf(*type);
+  if (!state || recorded->outcome != Outcome::kApplied) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(PayoutView* const view, Find(recorded->transaction.reference, page));
+  if (view == nullptr) return absl::OkStatus();  // of a hold that some host placed under another reference
+  view->state = *state;
+  view->settled_at = absl::ToUnixNanos(record.recorded_at);
+  return absl::OkStatus();
+}
+
+absl::Status PayoutFollower::TakeRequest(const JournalRecord& record, const TransactionRecorded& request, Page& page) {
+  const Transaction& t = request.transaction;
+  NW_ASSIGN_OR_RETURN(const PayoutView* const before, Find(t.reference, page));
+  const bool applied = request.outcome == Outcome::kApplied;
+  // A request that was refused may be made again; a payout that is there is not made undone by a second request.
+  if (before != nullptr && before->state != PayoutState::kRejected) return absl::OkStatus();
+  PayoutView view{.state = applied ? PayoutState::kRequested : PayoutState::kRejected,
+                  .amount = t.postings.front().amount,
+                  .key = t.key,
+                  .requested_at = absl::ToUnixNanos(record.recorded_at),
+                  .reason = request.reason};
+  NW_ASSIGN_OR_RETURN(std::tie(view.merchant, view.asset), OwnerOf(t.postings.front().debit));
+  if (!applied) view.settled_at = view.requested_at;
+  page.records.push_back({PayoutListKey(view.merchant, view.requested_at, t.reference), ""});
+  if (applied) {
+    NW_ASSIGN_OR_RETURN(const Asset asset, Asset::Parse(view.asset));
+    const PayoutInstruction payout{.provider_key = ProviderKey(t.key),
+                                   .payout_id = t.reference,
+                                   .merchant_id = view.merchant,
+                                   .asset = asset,
+                                   .amount = view.amount,
+                                   .requested_at = record.recorded_at};
+    page.tasks.push_back({.id = PayoutTaskId(t.reference),
+                          .queue = std::string(kPayoutQueue),
+                          .key = view.merchant,
+                          .payload = EncodeInstruction(payout, t.key),
+                          .policy = policy_,
+                          .if_scheduled = IfScheduled::kKeep});
+  }
+  page.views[t.reference] = std::move(view);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PayoutView*> PayoutFollower::Find(const std::string& payout_id, Page& page) {
+  if (const auto found = page.views.find(payout_id); found != page.views.end()) return &found->second;
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_.Get(PayoutViewKey(payout_id)));
+  if (!bytes) return nullptr;
+  NW_ASSIGN_OR_RETURN(PayoutView view, DecodePayoutView(payout_id, *bytes));
+  return &(page.views[payout_id] = std::move(view));
+}
+
+absl::StatusOr<std::pair<std::string, std::string>> PayoutFollower::OwnerOf(AccountId id) {
+  if (const auto found = owners_.find(id); found != owners_.end()) return found->second;
+  NW_ASSIGN_OR_RETURN(const Account account, ledger_.GetAccount(id));
+  // merchant:<id>:available:<ASSET>, and no id has a colon.
+  constexpr std::string_view kBefore = "merchant:", kBetween = ":available:";
+  const std::string_view name = account.name;
+  const size_t colon = name.find(':', kBefore.size());
+  if (!name.starts_with(kBefore) || colon == std::string_view::npos || !name.substr(colon).starts_with(kBetween)) {
+    return Error(absl::StatusCode::kFailedPrecondition, "payouts: money is held for a payout on account '",
+                 account.name, "', which is no merchant's");
+  }
+  std::pair<std::string, std::string> owner(name.substr(kBefore.size(), colon - kBefore.size()),
+                                            account.asset.ToString());
+  owners_.emplace(id, owner);
+  return owner;
+}
+
+}  // namespace northwind::internal

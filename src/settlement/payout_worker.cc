@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/settlement/payout_worker.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "northwind/status.h"
+#include "src/base/error.h"
+#include "src/settlement/event_text.h"
+
+namespace northwind::internal {
+namespace {
+
+// What an attempt is said to have answered until it has.
+constexpr char kNoAnswer[] = "no answer";
+constexpr size_t kMaxReasonInEvent = 512;
+
+}  // namespace
+
+absl::StatusOr<bool> PayoutWorker::HoldIsOpen(std::string_view payout_id) const {
+  NW_ASSIGN_OR_RETURN(const std::vector<TransactionView> holds,
+                      parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id));
+  return std::any_of(holds.begin(), holds.end(), [](const TransactionView& t) { return !t.remaining.is_zero(); });
+}
+
+bool PayoutWorker::IsPaid(std::string_view payout_id) const {
+  const auto paid = parts_.ledger.FindByReference(EventCode(EventType::kPayoutPaid), payout_id, 1);
+  return paid.ok() && !paid->empty();
+}
+
+absl::StatusOr<size_t> PayoutWorker::Step(absl::Duration wait) {
+  NW_ASSIGN_OR_RETURN(
+      std::vector<ClaimedTask> tasks,
+      parts_.scheduler.Claim(
+          {.queue = std::string(kPayoutQueue), .max = options_.batch, .lease = options_.lease, .wait = wait}));
+  std::vector<Job> jobs(tasks.size());
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    jobs[i].task = std::move(tasks[i]);
+    jobs[i].finish.task = jobs[i].task.handle;
+    NW_RETURN_IF_ERROR(Load(jobs[i]));
+  }
+  NW_RETURN_IF_ERROR(Intend(jobs));
+  for (Job& job : jobs) Call(job);
+  NW_RETURN_IF_ERROR(Settle(jobs));
+  std::vector<Finish> ends;
+  for (Job& job : jobs) {
+    if (job.lost) continue;
+    if (job.kind != Job::Kind::kNothing) {
+      job.finish.host_records.push_back({PayoutRailKey(job.payout.payout_id), EncodePayoutRail(job.record)});
+    }
+    ends.push_back(std::move(job.finish));
+  }
+  // Stale ones are somebody else's by now, who will ask the rail again.
+  NW_RETURN_IF_ERROR(parts_.scheduler.FinishAll(ends).status());
+  return jobs.size();
+}
+
+absl::Status PayoutWorker::Load(Job& job) {
+  NW_ASSIGN_OR_RETURN(job.payout, DecodeInstruction(job.task.payload));
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(PayoutRailKey(job.payout.payout_id)));
+  if (!bytes) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(job.record, DecodePayoutRail(job.payout.payout_id, *bytes));
+  return absl::OkStatus();
+}
+
+absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
+  absl::MutexLock lock(&intent_mutex_);
+  std::vector<Extension> leases;
+  std::vector<Job*> of;
+  for (Job& job : jobs) {
+    NW_ASSIGN_OR_RETURN(const bool open, HoldIsOpen(job.payout.payout_id));
+    if (!open) continue;  // settled already: the task is done
+    job.kind = job.record.submitted ? Job::Kind::kQuery : Job::Kind::kSubmit;
+    RailAttempt attempt{.at = clock_.Now(), .call = RailAttempt::Call::kQuery, .reason = kNoAnswer};
+    if (job.kind == Job::Kind::kSubmit) {
+      job.record.submitted = true;
+      ++job.record.submits;
+      attempt.call = RailAttempt::Call::kSubmit;
+    } else {
+      ++job.record.queries;
+    }
+    job.record.Add(std::move(attempt));
+    leases.push_back({job.task.handle, {{PayoutRailKey(job.payout.payout_id), EncodePayoutRail(job.record)}}});
+    of.push_back(&job);
+  }
+  NW_ASSIGN_OR_RETURN(const std::vector<FinishOutcome> outcomes, parts_.scheduler.Extend(leases, options_.lease));
+  for (size_t i = 0; i < outcomes.size(); ++i) of[i]->lost = outcomes[i] == FinishOutcome::kStale;
+  return absl::OkStatus();
+}
+
+void PayoutWorker::Call(Job& job) {
+  if (job.lost || job.kind == Job::Kind::kNothing) return;
+  job.answer = job.kind == Job::Kind::kSubmit ? parts_.rail.Submit(job.payout) : parts_.rail.Query(job.payout);
+  if (job.kind == Job::Kind::kSubmit && job.answer.state == RailState::kNotFound) {
+    job.answer.state = RailState::kUnknown;  // no answer to a submission
+  }
+  job.answer.reason.resize(std::min(job.answer.reason.size(), kMaxTaskErrorBytes));
+  RailAttempt& attempt = job.record.attempts.back();
+  attempt.answer = job.answer.state;
+  attempt.reason = job.answer.reason;
+  job.finish.verdict = Verdict::kRetry;
+  job.finish.not_before = job.answer.not_before;
+  job.finish.error = std::string(Name(job.answer.state));
+  if (!job.answer.reason.empty()) job.finish.error.append(": ").append(job.answer.reason);
+  if (job.answer.state == RailState::kNotFound) {
+    job.record.submitted = false;  // and so the next call submits
+    job.finish.not_before = absl::InfinitePast();
+  }
+}
+
+absl::Status PayoutWorker::Settle(std::vector<Job>& jobs) {
+  std::vector<PaymentEvent> events;
+  std::vector<Job*> of;
+  for (Job& job : jobs) {
+    const bool paid = job.answer.state == RailState::kPaid;
+    if (job.lost || job.kind == Job::Kind::kNothing || (!paid && job.answer.state != RailState::kFailed)) continue;
+    PaymentEvent event{.type = paid ? EventType::kPayoutPaid : EventType::kPayoutFailed,
+                       .payout_id = job.payout.payout_id,
+                       .occurred_at = clock_.Now(),
+                       .merchant_id = job.payout.merchant_id};
+    event.metadata["provider_key"] = job.payout.provider_key;
+    if (!paid && !job.answer.reason.empty() && job.answer.reason.size() <= kMaxReasonInEvent &&
+        IsUtf8(job.answer.reason)) {
+      event.metadata["reason"] = job.answer.reason;
+    }
+    events.push_back(std::move(event));
+    of.push_back(&job);
+  }
+  if (events.empty()) return absl::OkStatus();
+  const absl::StatusOr<IntakeResult> result = parts_.intake.Apply(events);
+  if (absl::IsResourceExhausted(result.status())) {
+    // The answers are kept; the rail is asked again when there is room.
+    for (Job* job : of) job->finish.error = result.status().ToString();
+    return absl::OkStatus();
+  }
+  NW_RETURN_IF_ERROR(result.status());
+  for (size_t i = 0; i < of.size(); ++i) Judge(*of[i], result->outcomes[i]);
+  return absl::OkStatus();
+}
+
+void PayoutWorker::Judge(Job& job, const EventOutcome& outcome) {
+  const bool taken = outcome.status == EventStatus::kApplied || outcome.status == EventStatus::kDuplicate ||
+                     outcome.status == EventStatus::kAlreadySettled;
+  // Somebody else's event was faster. It must have said the same.
+  const bool agrees = IsPaid(job.payout.payout_id) == (job.answer.state == RailState::kPaid);
+  if (taken || (outcome.status == EventStatus::kRejected && outcome.reason == Reason::kTargetResolved && agrees)) {
+    job.finish.verdict = Verdict::kComplete;
+    return;
+  }
+  job.record.attention = absl::StrCat("the rail says ", ToAbsl(Name(job.answer.state)),
+                                      ", but the ledger did not take that: ", ToAbsl(Name(outcome.status)), " ",
+                                      ToAbsl(Name(outcome.reason)), " ", outcome.detail);
+  job.record.attention.resize(std::min(job.record.attention.size(), kMaxTaskErrorBytes));
+  job.finish.verdict = Verdict::kKill;
+  job.finish.error = job.record.attention;
+}
+
+absl::Status PayoutWorker::Cancel(std::string_view payout_id) {
+  absl::MutexLock lock(&intent_mutex_);
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(PayoutViewKey(payout_id)));
+  if (!bytes) return Error(absl::StatusCode::kNotFound, "no payout '", Printable(payout_id), "'");
+  NW_ASSIGN_OR_RETURN(const PayoutView view, DecodePayoutView(payout_id, *bytes));
+  NW_ASSIGN_OR_RETURN(const bool open, HoldIsOpen(payout_id));
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> rail, parts_.store.Get(PayoutRailKey(payout_id)));
+  PayoutRailRecord record;
+  if (rail) {
+    NW_ASSIGN_OR_RETURN(record, DecodePayoutRail(payout_id, *rail));
+  }
+  // Once submitted, for ever: what the rail has not found may still arrive there.
+  if (!open || record.submits > 0) {
+    return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
+                 open ? " has been submitted to the rail" : " is settled");
+  }
+  const PaymentEvent event{.type = EventType::kPayoutCanceled,
+                           .payout_id = std::string(payout_id),
+                           .occurred_at = clock_.Now(),
+                           .merchant_id = view.merchant};
+  NW_ASSIGN_OR_RETURN(const IntakeResult result, parts_.intake.Apply({&event, 1}));
+  const EventOutcome& outcome = result.outcomes.front();
+  if (outcome.status == EventStatus::kApplied || outcome.status == EventStatus::kDuplicate) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
+               " cannot be canceled: ", ToAbsl(Name(outcome.status)), " ", ToAbsl(Name(outcome.reason)));
+}
+
+}  // namespace northwind::internal

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORTHWIND_SRC_SETTLEMENT_PAYOUT_WORKER_H_
+#define NORTHWIND_SRC_SETTLEMENT_PAYOUT_WORKER_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "northwind/payout.h"
+#include "src/settlement/payout_record.h"
+
+namespace northwind::internal {
+
+// Takes payouts from the scheduler, calls the rail, and makes events of its answers. Thread-safe.
+class PayoutWorker {
+ public:
+  PayoutWorker(const Payouts::Parts& parts, const PayoutOptions& options, Clock& clock)
+      : parts_(parts), options_(options), clock_(clock) {}
+
+  // Claims a batch, waiting so long for the first, and deals with it. How many payouts there were.
+  absl::StatusOr<size_t> Step(absl::Duration wait);
+  absl::Status Cancel(std::string_view payout_id) ABSL_LOCKS_EXCLUDED(intent_mutex_);
+
+ private:
+  struct Job {
+    ClaimedTask task;
+    PayoutInstruction payout;
+    PayoutRailRecord record;
+    enum class Kind { kNothing, kSubmit, kQuery } kind = Kind::kNothing;
+    RailAnswer answer;
+    Finish finish;
+    bool lost = false;  // the lease, before the rail was called: it is no longer ours
+  };
+
+  absl::Status Load(Job& job);
+  // Makes it durable, before the rail is called, what it will be called for.
+  absl::Status Intend(std::vector<Job>& jobs) ABSL_LOCKS_EXCLUDED(intent_mutex_);
+  void Call(Job& job);
+  // Events from the answers.
+  absl::Status Settle(std::vector<Job>& jobs);
+  void Judge(Job& job, const EventOutcome& outcome);
+  absl::StatusOr<bool> HoldIsOpen(std::string_view payout_id) const;
+  bool IsPaid(std::string_view payout_id) const;
+
+  const Payouts::Parts parts_;
+  const PayoutOptions options_;
+  Clock& clock_;
+  // Held from the look at a hold to the intent that follows from it, and while a payout is canceled: a payout is not
+  // submitted and canceled at once.
+  absl::Mutex intent_mutex_;
+};
+
+}  // namespace northwind::internal
+
+#endif  // NORTHWIND_SRC_SETTLEMENT_PAYOUT_WORKER_H_

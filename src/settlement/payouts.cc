@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The front of payouts: their threads, and what can be read of them.
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/time/clock.h"
+#include "northwind/payout.h"
+#include "northwind/status.h"
+#include "src/base/coding.h"
+#include "src/base/error.h"
+#include "src/settlement/event_text.h"
+#include "src/settlement/payout_follower.h"
+#include "src/settlement/payout_record.h"
+#include "src/settlement/payout_worker.h"
+#include "src/store/engine.h"
+
+namespace northwind {
+
+using internal::Cursor;
+using internal::Error;
+using internal::PayoutRailRecord;
+using internal::PayoutView;
+using internal::Printable;
+using internal::Space;
+using internal::ToAbsl;
+
+namespace {
+
+constexpr size_t kMaxLooks = 10'000;
+constexpr absl::Duration kWait = absl::Milliseconds(500);  // how long threads wait before they look whether to stop
+constexpr size_t kFollowPage = 1000;
+
+}  // namespace
+
+RetryPolicy PayoutOptions::DefaultPolicy() {
+  RetryPolicy policy;
+  policy.cap = absl::Minutes(15);
+  policy.jitter = Jitter::kEqual;
+  return policy;
+}
+
+class Payouts::Core {
+ public:
+  Core(const Parts& parts, const PayoutOptions& options)
+      : parts_(parts),
+        options_(options),
+        follower_(parts.ledger, parts.store, parts.scheduler, options.policy),
+        worker_(parts, options, options.clock != nullptr ? *options.clock : *Clock::System()) {}
+  ~Core() { Stop(); }
+
+  absl::Status Load() { return follower_.Load(); }
+  absl::Status Start();
+  void Stop();
+  absl::Status status() const {
+    absl::MutexLock lock(&mutex_);
+    return status_;
+  }
+  absl::StatusOr<size_t> FollowOnce(size_t limit, absl::Time deadline) {
+    absl::MutexLock lock(&follow_mutex_);
+    return follower_.Step(limit, deadline);
+  }
+  absl::StatusOr<size_t> WorkOnce() { return worker_.Step(absl::ZeroDuration()); }
+  absl::Status Cancel(std::string_view payout_id) { return worker_.Cancel(payout_id); }
+  absl::StatusOr<Payout> Get(std::string_view payout_id) const;
+  absl::StatusOr<PayoutPage> List(const PayoutQuery& query) const;
+  Sequence followed() const { return follower_.position(); }
+
+ private:
+  template <typename StepOnce>
+  void Loop(const StepOnce& step);
+  absl::StatusOr<PayoutRailRecord> RailRecordOf(std::string_view payout_id) const;
+  absl::StatusOr<Payout> Describe(std::string_view payout_id, const PayoutView& view,
+                                  const PayoutRailRecord& record) const;
+  absl::Status AddEvents(EventType type, Payout& payout) const;
+  absl::Status AddTimeline(const PayoutView& view, const PayoutRailRecord& record, Payout& payout) const;
+
+  const Parts parts_;
+  const PayoutOptions options_;
+  absl::Mutex follow_mutex_;
+  internal::PayoutFollower follower_;
+  internal::PayoutWorker worker_;
+
+  mutable absl::Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> stopping_{false};
+};
+
+absl::Status Payouts::Core::Start() {
+  absl::MutexLock lock(&mutex_);
+  if (!threads_.empty()) return absl::FailedPreconditionError("payouts have been started");
+  stopping_ = false;
+  threads_.emplace_back([this] { Loop([this] { return FollowOnce(kFollowPage, absl::Now() + kWait).status(); }); });
+  for (int i = 0; i < options_.workers; ++i) {
+    threads_.emplace_back([this] { Loop([this] { return worker_.Step(kWait).status(); }); });
+  }
+  return absl::OkStatus();
+}
+
+template <typename StepOnce>
+void Payouts::Core::Loop(const StepOnce& step) {
+  while (!stopping_) {
+    const absl::Status status = step();
+    if (status.ok()) continue;
+    if (absl::IsResourceExhausted(status)) {  // a full disk or queue: in a while, again
+      absl::SleepFor(kWait / 5);
+      continue;
+    }
+    absl::MutexLock lock(&mutex_);
+    if (status_.ok() && !stopping_) status_ = status;
+    stopping_ = true;
+  }
+}
+
+void Payouts::Core::Stop() {
+  stopping_ = true;
+  std::vector<std::thread> threads;
+  {
+    absl::MutexLock lock(&mutex_);
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+absl::StatusOr<PayoutRailRecord> Payouts::Core::RailRecordOf(std::string_view payout_id) const {
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(internal::PayoutRailKey(payout_id)));
+  if (!bytes) return PayoutRailRecord();
+  return internal::DecodePayoutRail(payout_id, *bytes);
+}
+
+absl::StatusOr<Payout> Payouts::Core::Describe(std::string_view payout_id, const PayoutView& view,
+                                               const PayoutRailRecord& record) const {
+  NW_ASSIGN_OR_RETURN(const Asset asset, Asset::Parse(view.asset));
+  Payout payout{.payout_id = std::string(payout_id),
+                .merchant_id = view.merchant,
+                .asset = asset,
+                .amount = view.amount,
+                .state = view.state,
+                .reason = view.reason,
+                .requested_at = absl::FromUnixNanos(view.requested_at),
+                .settled_at = view.settled_at == 0 ? absl::InfinitePast() : absl::FromUnixNanos(view.settled_at),
+                .provider_key = internal::ProviderKey(view.key),
+                .submits = record.submits,
+                .queries = record.queries,
+                .attention = record.attention};
+  if (view.state == PayoutState::kRequested && record.submits > 0) payout.state = PayoutState::kSubmitted;
+  return payout;
+}
+
+absl::Status Payouts::Core::AddEvents(EventType type, Payout& payout) const {
+  NW_ASSIGN_OR_RETURN(const std::vector<TransactionView> events,
+                      parts_.ledger.FindByReference(EventCode(type), payout.payout_id));
+  for (const TransactionView& event : events) {
+    payout.timeline.push_back(
+        {.at = event.recorded_at, .what = std::string(northwind::Name(type)), .sequence = event.sequence});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Payouts::Core::AddTimeline(const PayoutView& view, const PayoutRailRecord& record, Payout& payout) const {
+  if (view.state == PayoutState::kRejected) {
+    payout.timeline.push_back(
+        {.at = payout.requested_at, .what = "rejected", .detail = std::string(northwind::Name(view.reason))});
+  }
+  // In the order in which what happens at one moment belongs.
+  NW_RETURN_IF_ERROR(AddEvents(EventType::kPayoutRequested, payout));
+  for (const RailAttempt& attempt : record.attempts) {
+    std::string detail(northwind::Name(attempt.answer));
+    if (!attempt.reason.empty()) detail.append(": ").append(attempt.reason);
+    payout.timeline.push_back({.at = attempt.at,
+                               .what = attempt.call == RailAttempt::Call::kSubmit ? "submit" : "query",
+                               .detail = std::move(detail)});
+  }
+  for (const EventType type :
+       {EventType::kPayoutPaid, EventType::kPayoutFailed, EventType::kPayoutCanceled, EventType::kPayoutReturned}) {
+    NW_RETURN_IF_ERROR(AddEvents(type, payout));
+  }
+  std::stable_sort(payout.timeline.begin(), payout.timeline.end(),
+                   [](const PayoutMoment& a, const PayoutMoment& b) { return a.at < b.at; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Payout> Payouts::Core::Get(std::string_view payout_id) const {
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(internal::PayoutViewKey(payout_id)));
+  if (!bytes) return Error(absl::StatusCode::kNotFound, "no payout '", Printable(payout_id), "'");
+  NW_ASSIGN_OR_RETURN(const PayoutView view, internal::DecodePayoutView(payout_id, *bytes));
+  NW_ASSIGN_OR_RETURN(const PayoutRailRecord record, RailRecordOf(payout_id));
+  NW_ASSIGN_OR_RETURN(Payout payout, Describe(payout_id, view, record));
+  NW_RETURN_IF_ERROR(AddTimeline(view, record, payout));
+  const absl::StatusOr<TaskInfo> task = parts_.scheduler.GetTask(internal::PayoutTaskId(payout_id));
+  if (task.ok() && task->state == TaskState::kWaiting) payout.next_attempt = task->due;
+  if (!task.ok() && !absl::IsNotFound(task.status())) return task.status();
+  return payout;
+}
+
+absl::StatusOr<PayoutPage> Payouts::Core::List(const PayoutQuery& query) const {
+  if (query.limit < 1 || query.limit > kMaxPayoutPage) {
+    return Error(absl::StatusCode::kInvalidArgument, "a page holds 1 to ", kMaxPayoutPage, " payouts, not ",
+                 query.limit);
+  }
+  if (!internal::IsIdText(query.merchant_id, internal::Colon::kRefused)) {
+    return absl::InvalidArgumentError("payouts are listed by a merchant's id");
+  }
+  const std::string prefix = internal::PayoutListPrefix(query.merchant_id);
+  const int64_t from = absl::ToUnixNanos(std::max(query.from, absl::UnixEpoch()));
+  std::string start = prefix;
+  internal::PutBigEndian64(start, static_cast<uint64_t>(from));
+  if (!query.after.empty()) {
+    std::string after;
+    if (query.after.size() % 2 != 0 || query.after.size() > 2 * kMaxHostKeyBytes) {
+      return absl::InvalidArgumentError("payouts: `after` is not what a page gave");
+    }
+    after = absl::HexStringToBytes(query.after);
+    start = std::max(start, prefix + after);
+  }
+  PayoutPage page;
+  std::string last;
+  Cursor cursor = parts_.store.engine().NewCursor(Space::kHost);
+  size_t looks = 0;
+  for (cursor.Seek(start); cursor.Valid() && cursor.key().starts_with(prefix); cursor.Next(), ++looks) {
+    const std::string_view rest = cursor.key().substr(prefix.size());
+    if (rest.size() <= 8) return absl::DataLossError("payouts: a key of the list is damaged");
+    const auto requested_at = static_cast<int64_t>(internal::LoadBigEndian64(rest.data()));
+    if (absl::FromUnixNanos(requested_at) >= query.before) break;
+    if (!query.after.empty() && cursor.key() == start) continue;
+    if (page.payouts.size() == query.limit || looks >= kMaxLooks) {
+      page.next = absl::BytesToHexString(last);
+      break;
+    }
+    last = rest;
+    const std::string payout_id(rest.substr(8));
+    NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(internal::PayoutViewKey(payout_id)));
+    if (!bytes) return Error(absl::StatusCode::kDataLoss, "payout ", Printable(payout_id), " has no view");
+    NW_ASSIGN_OR_RETURN(const PayoutView view, internal::DecodePayoutView(payout_id, *bytes));
+    if (view.requested_at != requested_at) continue;  // requested again, after it was rejected
+    NW_ASSIGN_OR_RETURN(const PayoutRailRecord record, RailRecordOf(payout_id));
+    NW_ASSIGN_OR_RETURN(Payout payout, Describe(payout_id, view, record));
+    if (!query.state || payout.state == *query.state) page.payouts.push_back(std::move(payout));
+  }
+  NW_RETURN_IF_ERROR(cursor.status());
+  return page;
+}
+
+// ---- The front ------------------------------------------------------------------------------------------------------
+
+Payouts::Payouts(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+Payouts::~Payouts() = default;
+
+absl::StatusOr<std::unique_ptr<Payouts>> Payouts::Open(const Parts& parts, const PayoutOptions& options) {
+  if (options.workers < 1 || options.workers > 256)
+    return absl::InvalidArgumentError("payouts: workers must be 1 to 256");
+  if (options.batch < 1 || options.batch > 1000) return absl::InvalidArgumentError("payouts: batch must be 1 to 1000");
+  if (options.policy.max_attempts != 0 || options.policy.max_age != absl::InfiniteDuration() ||
+      !options.policy.delays.empty()) {
+    return absl::InvalidArgumentError("payouts: the policy must not end");
+  }
+  auto core = std::make_unique<Core>(parts, options);
+  NW_RETURN_IF_ERROR(core->Load());
+  return std::unique_ptr<Payouts>(new Payouts(std::move(core)));
+}
+
+absl::Status Payouts::Start() { return core_->Start(); }
+void Payouts::Stop() { core_->Stop(); }
+absl::Status Payouts::status() const { return core_->status(); }
+absl::StatusOr<size_t> Payouts::FollowOnce(size_t limit) { return core_->FollowOnce(limit, absl::InfinitePast()); }
+absl::StatusOr<size_t> Payouts::WorkOnce() { return core_->WorkOnce(); }
+absl::Status Payouts::Cancel(std::string_view payout_id) { return core_->Cancel(payout_id); }
+absl::StatusOr<Payout> Payouts::GetPayout(std::string_view payout_id) const { return core_->Get(payout_id); }
+absl::StatusOr<PayoutPage> Payouts::ListPayouts(const PayoutQuery& query) const { return core_->List(query); }
+Sequence Payouts::followed() const { return core_->followed(); }
+
+}  // namespace northwind

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "northwind/payout.h"
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "examples/simulated_rail/rail.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/settlement/sample_events.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/invariants.h"
+#include "tests/support/seed.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace northwind::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Answers what it is told to, and remembers what it was asked.
+class ScriptedRail final : public PayoutRail {
+ public:
+  RailAnswer Submit(const PayoutInstruction& payout) override { return Call("submit", payout); }
+  RailAnswer Query(const PayoutInstruction& payout) override { return Call("query", payout); }
+
+  std::deque<RailAnswer> answers;  // kPaid when there are no more
+  std::vector<std::string> calls;  // "submit po1 300 USD/2"
+  std::vector<std::string> keys;
+  std::function<void()> during;  // runs within the next call
+
+ private:
+  RailAnswer Call(const std::string& what, const PayoutInstruction& payout) {
+    calls.push_back(what + " " + payout.payout_id + " " + payout.amount.ToString(0) + " " + payout.asset.ToString());
+    keys.push_back(payout.provider_key);
+    if (during) std::exchange(during, nullptr)();
+    if (answers.empty()) return {.state = RailState::kPaid};
+    RailAnswer answer = answers.front();
+    answers.pop_front();
+    return answer;
+  }
+};
+
+class PayoutTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Open(); }
+  void TearDown() override {
+    if (ledger_ != nullptr && !HasFatalFailure()) ExpectInvariants(*ledger_);
+  }
+  void Open() {
+    NW_ASSERT_OK_AND_ASSIGN(store_, Store::Open({.path = directory_ / "store", .free_space_floor_bytes = 0}));
+    LedgerOptions ledger_options;
+    ledger_options.clock = &clock_;
+    NW_ASSERT_OK_AND_ASSIGN(ledger_, Ledger::Open(*store_, ledger_options));
+    SchedulerOptions scheduler_options;
+    scheduler_options.clock = &clock_;
+    NW_ASSERT_OK_AND_ASSIGN(scheduler_, Scheduler::Open(*store_, scheduler_options));
+    NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger_, *store_));
+    OpenPayouts();
+  }
+  void OpenPayouts() {
+    PayoutOptions options;
+    options.clock = &clock_;
+    options.policy.jitter = Jitter::kNone;
+    NW_ASSERT_OK_AND_ASSIGN(payouts_, Payouts::Open({*ledger_, *store_, *scheduler_, *intake_, rail_}, options));
+  }
+  void Shut() {
+    payouts_.reset();
+    intake_.reset();
+    scheduler_.reset();
+    ledger_.reset();
+    store_.reset();
+  }
+  EventOutcome Apply(const PaymentEvent& event) {
+    const auto result = intake_->Apply(std::vector<PaymentEvent>{event});
+    EXPECT_THAT(result, IsOk());
+    return result.ok() ? result->outcomes[0] : EventOutcome();
+  }
+  // A payment and a payout of some of it.
+  void Request(const std::string& payout = "po1", uint64_t cents = 300, int64_t at = 1) {
+    Apply(Captured("pay_" + payout, 1000));
+    EXPECT_EQ(Apply(OfPayout(EventType::kPayoutRequested, payout, at, cents)).status, EventStatus::kApplied);
+  }
+  void Follow() {
+    clock_.Advance(absl::Milliseconds(1));
+    while (true) {
+      const auto followed = payouts_->FollowOnce();
+      ASSERT_THAT(followed, IsOk());
+      if (*followed == 0) return;
+    }
+  }
+  size_t Work() {
+    const auto worked = payouts_->WorkOnce();
+    EXPECT_THAT(worked, IsOk());
+    return worked.value_or(0);
+  }
+  Payout Get(const std::string& id = "po1") {
+    const auto payout = payouts_->GetPayout(id);
+    EXPECT_THAT(payout, IsOk());
+    return payout.value_or(Payout());
+  }
+  Totals Merchant() { return *ledger_->Balance(*ledger_->FindAccount("merchant:m1:available:USD/2")); }
+
+  TempDir directory_;
+  FakeClock clock_{At(100)};
+  ScriptedRail rail_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<Payouts> payouts_;
+};
+
+std::vector<std::string> TimelineOf(const Payout& payout) {
+  std::vector<std::string> lines;
+  for (const PayoutMoment& moment : payout.timeline) {
+    lines.push_back(moment.what + (moment.detail.empty() ? "" : " " + moment.detail));
+  }
+  return lines;
+}
+
+TEST_F(PayoutTest, ARequestedPayoutIsSubmittedOnceAndPaid) {
+  Request();
+  EXPECT_THAT(payouts_->GetPayout("po1"), StatusIs(absl::StatusCode::kNotFound));
+  Follow();
+  EXPECT_EQ(Get().state, PayoutState::kRequested);
+  EXPECT_EQ(Get().next_attempt, clock_.Now());
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_EQ(Work(), 0U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2"));
+  EXPECT_EQ(Merchant().debits_posted, 300U);
+  EXPECT_EQ(Merchant().debits_held, 0U);
+  Follow();
+  const Payout payout = Get();
+  EXPECT_EQ(payout.state, PayoutState::kPaid);
+  EXPECT_EQ(payout.merchant_id, "m1");
+  EXPECT_EQ(payout.amount, Amount(300));
+  EXPECT_EQ(payout.provider_key, rail_.keys[0]);
+  EXPECT_EQ(payout.submits, 1U);
+  EXPECT_EQ(payout.next_attempt, std::nullopt);
+  EXPECT_EQ(payout.attention, "");
+  EXPECT_THAT(TimelineOf(payout), ElementsAre("PAYOUT_REQUESTED", "submit paid", "PAYOUT_PAID"));
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+}
+
+TEST_F(PayoutTest, AFailedOneGivesTheMoneyBack) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kFailed, .reason = "account closed"}};
+  Work();
+  Follow();
+  EXPECT_EQ(Get().state, PayoutState::kFailed);
+  EXPECT_EQ(Merchant().available(), 1000);
+  EXPECT_THAT(TimelineOf(Get()), ElementsAre("PAYOUT_REQUESTED", "submit failed: account closed", "PAYOUT_FAILED"));
+}
+
+TEST_F(PayoutTest, AnUnknownOneIsAskedForAndNeverSubmittedAgainNorReleased) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kUnknown, .reason = "timed out"},
+                   {.state = RailState::kUnknown},
+                   {.state = RailState::kPending},
+                   {.state = RailState::kPaid}};
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Work(), 1U);
+    Follow();
+    if (i < 3) {
+      EXPECT_EQ(Get().state, PayoutState::kSubmitted);
+      EXPECT_EQ(Merchant().debits_held, 300U);
+      EXPECT_EQ(Work(), 0U) << "not before its time";
+    }
+    clock_.Advance(absl::Seconds(1 << i));
+  }
+  EXPECT_THAT(rail_.calls,
+              ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2", "query po1 300 USD/2", "query po1 300 USD/2"));
+  EXPECT_THAT(std::set<std::string>(rail_.keys.begin(), rail_.keys.end()), SizeIs(1)) << "one key for ever";
+  EXPECT_EQ(Get().state, PayoutState::kPaid);
+  EXPECT_EQ(Get().queries, 3U);
+}
+
+TEST_F(PayoutTest, TheRailMaySayWhenToAskAgain) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kPending, .reason = "", .not_before = clock_.Now() + absl::Hours(1)}};
+  Work();
+  EXPECT_EQ(Get().next_attempt, clock_.Now() + absl::Hours(1));
+}
+
+TEST_F(PayoutTest, WhatTheRailIsSureNotToKnowIsSubmittedAgainUnderTheSameKey) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kUnknown}, {.state = RailState::kNotFound}};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Work(), 1U);
+    clock_.Advance(absl::Seconds(4));
+  }
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2", "submit po1 300 USD/2"));
+  EXPECT_THAT(std::set<std::string>(rail_.keys.begin(), rail_.keys.end()), SizeIs(1));
+}
+
+TEST_F(PayoutTest, AnAnswerToASubmissionThatMakesNoSenseIsUnknown) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kNotFound}};
+  Work();
+  clock_.Advance(absl::Seconds(1));
+  Work();
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2"));
+}
+
+TEST_F(PayoutTest, ALeaseLostDuringTheCallLeavesItToTheNextToAsk) {
+  Request();
+  Follow();
+  // While one worker waits for the rail, its lease runs out, and another takes over.
+  rail_.during = [this] {
+    clock_.Advance(absl::Minutes(11));
+    EXPECT_EQ(Work(), 0U);
+    clock_.Advance(absl::Seconds(1));
+    EXPECT_EQ(Work(), 1U);
+  };
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2"));
+  Follow();
+  EXPECT_EQ(Get().state, PayoutState::kPaid);
+  EXPECT_EQ(Merchant().debits_posted, 300U);
+  EXPECT_EQ(Get().attention, "");
+}
+
+TEST_F(PayoutTest, AfterARestartDuringTheCallTheRailIsAsked) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kUnknown}};
+  Work();
+  // What the first process would find: an intent without an answer, the task not yet due again.
+  Shut();
+  Open();
+  clock_.Advance(absl::Seconds(10));
+  Work();
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2"));
+}
+
+TEST_F(PayoutTest, IsCanceledBeforeItIsSubmittedAndNotAfter) {
+  Request("po1");
+  Request("po2");
+  Follow();
+  EXPECT_THAT(payouts_->Cancel("po1"), IsOk());
+  EXPECT_THAT(payouts_->Cancel("po1"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("settled")));
+  EXPECT_THAT(payouts_->Cancel("unknown"), StatusIs(absl::StatusCode::kNotFound));
+  rail_.answers = {{.state = RailState::kPending}};
+  EXPECT_EQ(Work(), 2U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po2 300 USD/2")) << "the rail never hears of the canceled one";
+  EXPECT_THAT(payouts_->Cancel("po2"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("submitted")));
+  Follow();
+  EXPECT_EQ(Get("po1").state, PayoutState::kCanceled);
+  EXPECT_EQ(scheduler_->Stats()->tasks, 1U);
+}
+
+TEST_F(PayoutTest, AContradictionIsLeftForSomebodyToLookAt) {
+  Request();
+  Follow();
+  // An event from elsewhere cancels it while the rail executes it.
+  rail_.during = [this] { Apply(OfPayout(EventType::kPayoutCanceled, "po1", 50)); };
+  Work();
+  Follow();
+  EXPECT_EQ(Get().state, PayoutState::kCanceled);
+  EXPECT_THAT(Get().attention, HasSubstr("the rail says paid"));
+  EXPECT_THAT(scheduler_->ListDead()->tasks, SizeIs(1));
+}
+
+TEST_F(PayoutTest, TheSameNewsFromElsewhereIsNoContradiction) {
+  Request();
+  Follow();
+  rail_.during = [this] { Apply(OfPayout(EventType::kPayoutPaid, "po1", 50)); };
+  Work();
+  Follow();
+  EXPECT_EQ(Get().state, PayoutState::kPaid);
+  EXPECT_EQ(Get().attention, "");
+  EXPECT_EQ(Merchant().debits_posted, 300U);
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+}
+
+TEST_F(PayoutTest, RejectedAndReturnedOnesAreShown) {
+  Apply(Captured("pay1", 100));
+  EXPECT_EQ(Apply(OfPayout(EventType::kPayoutRequested, "po1", 1, 300)).status, EventStatus::kRejected);
+  Follow();
+  EXPECT_EQ(Get().state, PayoutState::kRejected);
+  EXPECT_EQ(Get().reason, Reason::kInsufficientFunds);
+  EXPECT_THAT(TimelineOf(Get()), ElementsAre("rejected insufficient_funds"));
+  EXPECT_EQ(Work(), 0U);
+  // Requested again with money there.
+  Apply(Captured("pay2", 1000));
+  clock_.Advance(absl::Seconds(1));
+  Apply(OfPayout(EventType::kPayoutRequested, "po1", 2, 300));
+  Follow();
+  Work();
+  Apply(OfPayout(EventType::kPayoutReturned, "po1", 60));
+  Follow();
+  EXPECT_EQ(Get().state, PayoutState::kReturned);
+  EXPECT_EQ(Merchant().available(), 1100);
+  NW_ASSERT_OK_AND_ASSIGN(const PayoutPage page, payouts_->ListPayouts({.merchant_id = "m1"}));
+  EXPECT_THAT(page.payouts, SizeIs(1)) << "once, though it was requested twice";
+}
+
+TEST_F(PayoutTest, AreListedByStateAndTimeInPages) {
+  for (int i = 0; i < 10; ++i) {
+    Request("po" + std::to_string(i), 100, i + 1);
+    clock_.Advance(absl::Seconds(1));
+  }
+  Follow();
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(payouts_->Cancel("po" + std::to_string(2 * i)), IsOk());
+  Follow();
+  const auto list = [this](PayoutQuery query) {
+    std::vector<std::string> ids;
+    query.merchant_id = "m1";
+    do {
+      const auto page = payouts_->ListPayouts(query);
+      EXPECT_THAT(page, IsOk());
+      for (const Payout& payout : page->payouts) ids.push_back(payout.payout_id);
+      query.after = page->next;
+    } while (!query.after.empty());
+    return ids;
+  };
+  EXPECT_THAT(list({.limit = 3}), SizeIs(10));
+  EXPECT_THAT(list({.state = PayoutState::kCanceled, .limit = 2}), ElementsAre("po0", "po2", "po4", "po6", "po8"));
+  const absl::Time start = At(100);
+  EXPECT_THAT(list({.from = start + absl::Seconds(3), .before = start + absl::Seconds(5)}), ElementsAre("po3", "po4"));
+  EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "m1", .limit = 0}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "a/b"}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "nobody"})->payouts, IsEmpty());
+}
+
+TEST_F(PayoutTest, OptionsOutOfRangeAreRefused) {
+  const auto refused = [this](auto change) {
+    PayoutOptions options;
+    change(options);
+    EXPECT_THAT(Payouts::Open({*ledger_, *store_, *scheduler_, *intake_, rail_}, options),
+                StatusIs(absl::StatusCode::kInvalidArgument));
+  };
+  refused([](PayoutOptions& o) { o.workers = 0; });
+  refused([](PayoutOptions& o) { o.batch = 0; });
+  refused([](PayoutOptions& o) { o.policy.max_attempts = 5; });
+  refused([](PayoutOptions& o) { o.policy = RetryPolicy::StandardWebhooks(); });
+}
+
+// ---- With a bank ----------------------------------------------------------------------------------------------------
+
+// All at once, with threads, against a bank that times out, loses, delays and fails.
+TEST(PayoutRun, EveryPayoutEndsAndNoneIsExecutedTwice) {
+  const uint64_t seed = TestSeed();
+  const uint64_t payouts_in_all = TestOps(2000) / 2;
+  TempDir directory;
+  NW_ASSERT_OK_AND_ASSIGN(auto store, Store::Open({.path = directory / "store", .free_space_floor_bytes = 0}));
+  NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(*store));
+  NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(*store));
+  NW_ASSERT_OK_AND_ASSIGN(auto intake, Intake::Open(*ledger, *store));
+  NW_ASSERT_OK_AND_ASSIGN(auto rail, examples::SimulatedRail::Open(directory / "rail", {.seed = seed,
+                                                                                        .timeout_after_success = 10,
+                                                                                        .lost = 10,
+                                                                                        .pending = 10,
+                                                                                        .failed = 10,
+                                                                                        .outage_every = 500,
+                                                                                        .outage_calls = 50}));
+  PayoutOptions options;
+  options.policy.initial = absl::Milliseconds(1);
+  options.policy.cap = absl::Milliseconds(20);
+  NW_ASSERT_OK_AND_ASSIGN(auto payouts, Payouts::Open({*ledger, *store, *scheduler, *intake, *rail}, options));
+  ASSERT_THAT(payouts->Start(), IsOk());
+  EXPECT_THAT(payouts->Start(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  std::vector<PaymentEvent> events;
+  for (uint64_t i = 0; i < payouts_in_all; ++i) {
+    events.push_back(Captured("pay" + std::to_string(i), 1000));
+    events.push_back(OfPayout(EventType::kPayoutRequested, "po" + std::to_string(i), 1, 1 + i % 900));
+  }
+  ASSERT_THAT(intake->Apply(events), IsOk());
+  while (payouts->status().ok() && (payouts->followed() < ledger->Head().sequence || scheduler->Stats()->tasks > 0)) {
+    std::this_thread::yield();
+  }
+  payouts->Stop();
+  ASSERT_THAT(payouts->status(), IsOk());
+  ASSERT_THAT(payouts->FollowOnce(kMaxJournalPage), IsOk());
+  NW_ASSERT_OK_AND_ASSIGN(const auto books, examples::SimulatedRail::ReadBooks(directory / "rail"));
+  EXPECT_EQ(books.most_executions(), 1U);
+  const Totals clearing = *ledger->Balance(*ledger->FindAccount("bank:clearing:USD/2"));
+  EXPECT_EQ(clearing.credits_posted, books.totals.at("USD/2"));
+  EXPECT_EQ(clearing.credits_held, 0U) << "all are settled";
+  uint64_t paid = 0;
+  for (uint64_t i = 0; i < payouts_in_all; ++i) {
+    const auto payout = payouts->GetPayout("po" + std::to_string(i));
+    ASSERT_THAT(payout, IsOk());
+    EXPECT_TRUE(payout->state == PayoutState::kPaid || payout->state == PayoutState::kFailed);
+    EXPECT_EQ(books.executions.contains(payout->provider_key), payout->state == PayoutState::kPaid);
+    EXPECT_EQ(payout->attention, "");
+    paid += payout->state == PayoutState::kPaid ? 1 : 0;
+  }
+  EXPECT_EQ(paid, books.executions.size());
+  ExpectInvariants(*ledger);
+}
+
+}  // namespace
+}  // namespace northwind::testing
