@@ -85,7 +85,8 @@ std::optional<SoundPart> ReadSoundPart(const ScannedLog& scanned) {
 std::string FaultOfColumnFamilies(const VersionState& state, const std::map<uint64_t, std::string>& logs) {
   const bool empty = std::all_of(logs.begin(), logs.end(), [](const auto& log) { return log.second.empty(); });
   if (empty) return "";  // a store in the making
-  for (size_t space = 0; space < kFirstDerivedSpace; ++space) {
+  for (size_t space = 0; space < kSpaceCount; ++space) {
+    if (space >= kFirstDerivedSpace && space < kEndOfDerivedSpaces) continue;
     const std::string_view name = SpaceName(static_cast<Space>(space));
     if (!state.Has(name)) return absl::StrCat("column family ", ToAbsl(name), " is not among what comes before");
   }
