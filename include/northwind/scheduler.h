@@ -37,7 +37,7 @@ namespace northwind {
 inline constexpr size_t kMaxTaskIdBytes = 160;
 inline constexpr size_t kMaxQueueNameBytes = 64;
 inline constexpr size_t kMaxTaskKeyBytes = 160;
-inline constexpr size_t kMaxTaskPayloadBytes = 64 << 10;
+inline constexpr size_t kMaxTaskPayloadBytes = 65 << 10;
 // Errors and reasons longer than this are cut.
 inline constexpr size_t kMaxTaskErrorBytes = 1024;
 inline constexpr size_t kMaxPolicyDelays = 64;
@@ -46,6 +46,7 @@ inline constexpr size_t kMaxTasksPerCall = 10'000;
 inline constexpr size_t kMaxTaskCallBytes = 8 << 20;
 inline constexpr size_t kMaxTaskQueues = 1024;
 inline constexpr size_t kMaxDeadPage = 1000;
+inline constexpr size_t kMaxTaskPage = 1000;
 
 // How a computed delay is spread at random, so that tasks that failed together do not come back together.
 // https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. Persisted; the values are pinned.
@@ -196,6 +197,11 @@ struct TaskInfo {
   RetryPolicy policy;
 };
 
+struct TaskPage {
+  std::vector<TaskInfo> tasks;  // in the order of scheduling
+  uint64_t next = 0;            // pass as `after`; 0 at the end
+};
+
 // Which dead letters. Empty and infinite fields do not choose.
 struct DeadFilter {
   std::string queue;
@@ -309,6 +315,9 @@ class Scheduler {
   absl::StatusOr<std::vector<bool>> Cancel(absl::Span<const std::string> ids);
   // NotFound if there is no such task.
   absl::StatusOr<TaskInfo> GetTask(std::string_view id);
+
+  // All tasks of a queue, in any state; limit 1 … kMaxTaskPage. Each call looks at all tasks of the scheduler once.
+  absl::StatusOr<TaskPage> ListTasks(std::string_view queue, uint64_t after = 0, size_t limit = 100);
 
   // ---- Work -----------------------------------------------------------------------------------------------
   // Up to `max` tasks of the queue that are due, in order of priority, due time and scheduling. Empty if there are none

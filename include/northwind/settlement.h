@@ -31,6 +31,7 @@
 #include "northwind/amount.h"
 #include "northwind/idempotency_key.h"
 #include "northwind/ledger.h"
+#include "northwind/scheduler.h"
 #include "northwind/sequence.h"
 #include "northwind/store.h"
 #include "northwind/transaction.h"
@@ -146,6 +147,14 @@ struct IntakeOptions {
   size_t max_waiting_per_target = 256;  // 1 … 512: all that one event sets free fits one batch
   // How long one Apply waits in all for a ledger that answers ResourceExhausted before it returns that.
   absl::Duration max_wait = absl::Seconds(30);
+  // Keeps parked events beyond the process, as tasks of its queue "nw/parked": an event that is answered kParked is then
+  // durable and may be acknowledged at its source. On the same store; must outlive the intake. Null: parked events are in
+  // memory.
+  Scheduler* scheduler = nullptr;
+  // With a scheduler: when RetryParked tries a parked event anew, and when it gives up and the event goes to quarantine.
+  // It must end.
+  RetryPolicy park_policy = DefaultParkPolicy();
+  static RetryPolicy DefaultParkPolicy();  // after 1 minute, doubling to 256, then every 6 hours, for 7 days
   // Threads that decode ahead while a batch commits (the calling thread helps); 0 … 64.
   int decode_threads = 2;
 };
@@ -162,8 +171,9 @@ enum class EventStatus : uint8_t {
   kDuplicate = 2,       // the same event again: nothing done
   kAlreadySettled = 3,  // the same thing under a new timestamp: nothing done (rejected reference_used)
   kRejected = 4,        // the ledger said no, for ever: see `reason`
-  kParked = 5,          // waits in memory for an event that has not come: do not acknowledge it at its source yet
-  kQuarantined = 6,     // set aside, durably, with the reason: see `cause` and `detail`
+  kParked = 5,  // waits for an event that has not come. Without IntakeOptions::scheduler it does so in memory: do not
+                // acknowledge it at its source yet
+  kQuarantined = 6,  // set aside, durably, with the reason: see `cause` and `detail`
 };
 std::string_view Name(EventStatus status);
 
@@ -228,8 +238,9 @@ struct QuarantinePage {
 // after that comes, in order of arrival among those that wait for it. (The one exception: an event that meets a full
 // parking goes to quarantine, and how full parking is depends on the batches.)
 //
-// Durability. An outcome but kParked is durable when it is returned. Parked events are in memory: after a crash, send
-// everything that was not acknowledged again, in the same order; the result is the same as without the crash.
+// Durability. An outcome but kParked is durable when it is returned, and kParked too with IntakeOptions::scheduler. Without
+// it, parked events are in memory: after a crash, send everything that was not acknowledged again, in the same order; the
+// result is the same as without the crash.
 //
 // Quarantine. Events that cannot be applied are kept in the Store under keys that begin with "nw/quarantine/" (host
 // keys beginning with "nw/" are reserved for northwind). The record is keyed by the event's bytes: sending it again
@@ -254,9 +265,19 @@ class Intake {
   // The end of the input: quarantines what is still parked, in order of arrival.
   absl::StatusOr<std::vector<LateOutcome>> Finish();
 
+  // With a scheduler: tries parked events whose time has come anew, up to `limit` (1 … 1000), and sends those to quarantine
+  // that have waited long enough. What became of events that do not wait any more. To be called now and then, such as from
+  // a timer; FailedPrecondition without a scheduler.
+  absl::StatusOr<std::vector<LateOutcome>> RetryParked(size_t limit = 1000);
+
   size_t parked() const;
   // Limit 1 … kMaxQuarantinePage. To try an event again, Apply its raw bytes.
   absl::StatusOr<QuarantinePage> ListQuarantine(std::string_view after = {}, size_t limit = 100) const;
+  // Applies quarantined events again, in the order given; one outcome each. What the ledger answers leaves the quarantine.
+  // NotFound names an id that is not there; then nothing is done. At most kMaxQuarantinePage.
+  absl::StatusOr<std::vector<EventOutcome>> RedriveQuarantined(absl::Span<const std::string> ids);
+  // Removes events from the quarantine for good. How many there were.
+  absl::StatusOr<size_t> DiscardQuarantined(absl::Span<const std::string> ids);
 
  private:
   class Core;

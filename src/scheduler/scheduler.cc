@@ -30,6 +30,9 @@ absl::StatusOr<ScheduleOutcome> Scheduler::Schedule(const TaskSpec& task) {
 
 absl::StatusOr<std::vector<bool>> Scheduler::Cancel(absl::Span<const std::string> ids) { return core_->Cancel(ids); }
 absl::StatusOr<TaskInfo> Scheduler::GetTask(std::string_view id) { return core_->GetTask(id); }
+absl::StatusOr<TaskPage> Scheduler::ListTasks(std::string_view queue, uint64_t after, size_t limit) {
+  return core_->ListTasks(queue, after, limit);
+}
 absl::StatusOr<std::vector<ClaimedTask>> Scheduler::Claim(const ClaimOptions& options) { return core_->Claim(options); }
 
 absl::StatusOr<std::vector<FinishOutcome>> Scheduler::Extend(absl::Span<const Extension> leases, absl::Duration lease) {

@@ -210,6 +210,37 @@ absl::StatusOr<TaskInfo> Scheduler::Core::GetTask(std::string_view id) {
   return info;
 }
 
+absl::StatusOr<TaskPage> Scheduler::Core::ListTasks(std::string_view queue, uint64_t after, size_t limit) {
+  NW_RETURN_IF_ERROR(CheckCount(limit, kMaxTaskPage));
+  TaskPage page;
+  NW_RETURN_IF_ERROR(Run(0, [&]() -> absl::Status {
+    const std::optional<uint16_t> number = table_.QueueNumber(queue, /*make=*/false);
+    if (!number) return absl::OkStatus();
+    // The first `limit` and one more, by number.
+    std::vector<std::pair<uint64_t, uint32_t>> found;
+    for (uint32_t slot = 0; slot < table_.slots(); ++slot) {
+      const TaskRow& row = table_.row(slot);
+      if (row.state == TaskRow::State::kFree || row.queue != *number || row.number <= after) continue;
+      found.emplace_back(row.number, slot);
+      std::push_heap(found.begin(), found.end());
+      if (found.size() > limit + 1) {
+        std::pop_heap(found.begin(), found.end());
+        found.pop_back();
+      }
+    }
+    std::sort(found.begin(), found.end());
+    const bool more = found.size() > limit;
+    if (more) found.pop_back();
+    for (const auto& [task, slot] : found) {
+      NW_ASSIGN_OR_RETURN(TaskInfo info, Describe(slot));
+      page.tasks.push_back(std::move(info));
+    }
+    if (more) page.next = found.back().first;
+    return absl::OkStatus();
+  }));
+  return page;
+}
+
 // ---- Work -----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::vector<ClaimedTask>> Scheduler::Core::Claim(const ClaimOptions& options) {

@@ -39,6 +39,7 @@ class Scheduler::Core {
                                                         absl::Span<const HostRecord> host_records);
   absl::StatusOr<std::vector<bool>> Cancel(absl::Span<const std::string> ids);
   absl::StatusOr<TaskInfo> GetTask(std::string_view id);
+  absl::StatusOr<TaskPage> ListTasks(std::string_view queue, uint64_t after, size_t limit);
   absl::StatusOr<std::vector<ClaimedTask>> Claim(const ClaimOptions& options);
   absl::StatusOr<std::vector<FinishOutcome>> Extend(absl::Span<const Extension> leases, absl::Duration lease);
   absl::StatusOr<std::vector<FinishOutcome>> FinishAll(absl::Span<const Finish> attempts);

@@ -11,10 +11,13 @@
 #include <algorithm>
 #include <atomic>
 #include <iterator>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "src/base/error.h"
+#include "src/settlement/durable_parking.h"
 #include "src/settlement/event.h"
 #include "src/settlement/parking.h"
 #include "src/settlement/prepare.h"
@@ -24,6 +27,8 @@ namespace northwind {
 namespace {
 
 using internal::Delivery;
+using internal::DurableParking;
+using internal::Error;
 using internal::Events;
 using internal::ParkedEvent;
 using internal::Parking;
@@ -33,6 +38,7 @@ using internal::ToAbsl;
 
 constexpr size_t kMaxWaitingPerTarget = 512;
 constexpr int kMaxDecodeThreads = 64;
+constexpr size_t kMaxRetries = 1000;  // of one RetryParked
 // A batch is closed at this; twice as much always fits the ledger's bound.
 constexpr size_t kBatchBytes = kMaxBatchBytes / 2;
 
@@ -123,12 +129,18 @@ class Intake::Core {
         parking_({.events = options.max_parked,
                   .bytes = options.max_parked_bytes,
                   .per_target = options.max_waiting_per_target}),
-        ahead_(options.decode_threads) {}
+        ahead_(options.decode_threads) {
+    if (options.scheduler != nullptr) kept_.emplace(*options.scheduler, options.park_policy);
+  }
 
-  absl::Status Load() { return quarantine_.Load(); }
+  absl::Status Load() ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::StatusOr<IntakeResult> Apply(const Events& events) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<std::vector<LateOutcome>> Finish() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::vector<LateOutcome>> RetryParked(size_t limit) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::vector<QuarantinedEvent>> FindQuarantined(absl::Span<const std::string> ids)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<size_t> Discard(absl::Span<const std::string> ids) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t parked() const { return parked_.load(std::memory_order_relaxed); }
   absl::StatusOr<QuarantinePage> ListQuarantine(std::string_view after, size_t limit) const {
     return quarantine_.List(after, limit);
@@ -148,6 +160,20 @@ class Intake::Core {
                        absl::Span<const CommitResult> results);
   absl::Status ParkOrQuarantine(Prepared& event, size_t index, Transaction&& transaction);
   absl::Status Resolve(uint64_t arrival, const CommitResult& result);
+  // Takes a parked event out, and its task.
+  ParkedEvent Unpark(uint64_t arrival);
+  // Gives up on a parked event that is in quarantine by now.
+  void GiveUp(uint64_t arrival);
+  absl::Status Quarantine(const ParkedEvent& event, QuarantineCause cause, std::string_view detail) {
+    return quarantine_.Add({.bytes = event.raw, .position = event.delivery.position, .format = event.format}, cause,
+                           detail);
+  }
+  // Begins a call that was given `events` events.
+  void BeginCall(size_t events);
+  // Makes what is parked durable, if it is to be.
+  absl::Status Flush() {
+    return kept_ ? Patiently([this] { return kept_->Flush(); }) : absl::OkStatus();
+  }
   // Answers one delivery, of this call or of an earlier one.
   void Answer(const Delivery& delivery, EventOutcome outcome);
   // Calls `work` until it answers anything but ResourceExhausted, or this call has waited long enough.
@@ -161,6 +187,7 @@ class Intake::Core {
 
   absl::Mutex mutex_;
   Parking parking_;
+  std::optional<DurableParking> kept_;
   internal::PrepareAhead ahead_;
   absl::flat_hash_map<std::string, AccountId> accounts_;  // every name used so far; as many as the ledger itself holds
   std::vector<LateOutcome> late_;                         // not yet returned
@@ -170,12 +197,66 @@ class Intake::Core {
   absl::Duration waited_;  // in this call
 };
 
+namespace {
+
+std::string NeverCame(const ParkedEvent& event) {
+  return absl::StrCat("never came: ", NameOf(Subject::TargetOf(event.transaction)));
+}
+
+}  // namespace
+
+void Intake::Core::BeginCall(size_t events) {
+  first_serial_ = next_serial_;
+  next_serial_ += events;
+  waited_ = absl::ZeroDuration();
+  outcomes_.assign(events, EventOutcome());
+}
+
+absl::Status Intake::Core::Load() {
+  absl::MutexLock lock(&mutex_);
+  NW_RETURN_IF_ERROR(quarantine_.Load());
+  if (!kept_) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(const std::vector<DurableParking::Kept> all, kept_->Load());
+  std::vector<RawEvent> raw;
+  for (const DurableParking::Kept& kept : all) {
+    raw.push_back({.bytes = kept.raw, .position = kept.position, .format = kept.format});
+  }
+  BeginCall(raw.size());
+  std::vector<Prepared> chunk(raw.size());
+  for (size_t i = 0; i < chunk.size(); ++i) internal::Prepare({.raw = raw}, i, chunk[i]);
+  NW_RETURN_IF_ERROR(ResolveAccounts(chunk));
+  for (size_t i = 0; i < chunk.size(); ++i) {
+    Prepared& event = chunk[i];
+    if (!event.status.ok()) {
+      return Error(absl::StatusCode::kDataLoss, "a parked event cannot be read: ", event.status.message());
+    }
+    Transaction transaction = TakeTransaction(event);
+    if (all[i].given_up) {
+      NW_RETURN_IF_ERROR(quarantine_.Add(event.raw, QuarantineCause::kTargetNotFound,
+                                         absl::StrCat("never came: ", NameOf(Subject::TargetOf(transaction)))));
+      kept_->Remove(event.raw.bytes);
+      continue;
+    }
+    const Parking::Answer answer =
+        parking_.Park({.delivery = {.serial = first_serial_ + i, .position = raw[i].position},
+                       .format = raw[i].format,
+                       .raw = all[i].raw,
+                       .transaction = std::move(transaction)});
+    if (answer == Parking::Answer::kParked) {
+      kept_->Know(all[i].raw, parking_.newest());
+    } else {  // the bounds have become narrower
+      NW_RETURN_IF_ERROR(quarantine_.Add(event.raw, QuarantineCause::kParkingFull, "parking is full"));
+      kept_->Remove(event.raw.bytes);
+    }
+  }
+  parked_.store(parking_.size(), std::memory_order_relaxed);
+  NW_RETURN_IF_ERROR(quarantine_.Write());
+  return kept_->Flush();
+}
+
 absl::StatusOr<IntakeResult> Intake::Core::Apply(const Events& events) {
   absl::MutexLock lock(&mutex_);
-  first_serial_ = next_serial_;
-  next_serial_ += events.size();
-  waited_ = absl::ZeroDuration();
-  outcomes_.assign(events.size(), EventOutcome());
+  BeginCall(events.size());
 
   std::vector<Prepared> chunks[2];
   const size_t step = options_.batch_size;
@@ -189,7 +270,10 @@ absl::StatusOr<IntakeResult> Intake::Core::Apply(const Events& events) {
   }
   ahead_.Wait();
   parked_.store(parking_.size(), std::memory_order_relaxed);
+  // After an error, too: what was parked stays parked.
+  const absl::Status flushed = Flush();
   NW_RETURN_IF_ERROR(status);
+  NW_RETURN_IF_ERROR(flushed);
   return IntakeResult{.outcomes = std::move(outcomes_), .late = std::exchange(late_, {})};
 }
 
@@ -341,7 +425,8 @@ absl::Status Intake::Core::ParkOrQuarantine(Prepared& event, size_t index, Trans
                      .format = event.raw.format,
                      .raw = std::string(event.raw.bytes),
                      .transaction = std::move(transaction)});
-  if (answer == Parking::Answer::kParked) {
+  if (answer == Parking::Answer::kParked && kept_) kept_->Add(event.raw, parking_.newest());
+  if (answer == Parking::Answer::kParked || answer == Parking::Answer::kCopy) {
     outcomes_[index] = {.status = EventStatus::kParked,
                         .reason = Reason::kTargetNotFound,
                         .type = event.type,
@@ -361,17 +446,28 @@ absl::Status Intake::Core::Resolve(uint64_t arrival, const CommitResult& result)
   const EventOutcome outcome = OutcomeOf(result, *EventTypeOfCode(parked.transaction.code));
   EventOutcome of_copies = outcome;
   if (outcome.status == EventStatus::kQuarantined) {
-    NW_RETURN_IF_ERROR(
-        quarantine_.Add({.bytes = parked.raw, .position = parked.delivery.position, .format = parked.format},
-                        outcome.cause, outcome.detail));
+    NW_RETURN_IF_ERROR(Quarantine(parked, outcome.cause, outcome.detail));
   } else {
     quarantine_.Settled(parked.raw);
     of_copies.status = EventStatus::kDuplicate;
   }
-  const ParkedEvent event = parking_.Remove(arrival);
+  const ParkedEvent event = Unpark(arrival);
   Answer(event.delivery, outcome);
   for (const Delivery& copy : event.copies) Answer(copy, of_copies);
   return absl::OkStatus();
+}
+
+ParkedEvent Intake::Core::Unpark(uint64_t arrival) {
+  if (kept_) kept_->Remove(arrival);
+  return parking_.Remove(arrival);
+}
+
+void Intake::Core::GiveUp(uint64_t arrival) {
+  const ParkedEvent event = Unpark(arrival);
+  const EventOutcome outcome =
+      Quarantined(QuarantineCause::kTargetNotFound, NeverCame(event), EventTypeOfCode(event.transaction.code));
+  Answer(event.delivery, outcome);
+  for (const Delivery& copy : event.copies) Answer(copy, outcome);
 }
 
 void Intake::Core::Answer(const Delivery& delivery, EventOutcome outcome) {
@@ -397,31 +493,76 @@ absl::Status Intake::Core::Patiently(Work work) {
 absl::StatusOr<std::vector<LateOutcome>> Intake::Core::Finish() {
   constexpr size_t kSlice = 1000;  // events made durable at a time
   absl::MutexLock lock(&mutex_);
-  waited_ = absl::ZeroDuration();
-  outcomes_.clear();
-  first_serial_ = next_serial_;
+  BeginCall(0);
   while (!parking_.empty()) {
     const std::vector<uint64_t> slice = parking_.Oldest(kSlice);
-    const auto detail = [](const ParkedEvent& event) {
-      return absl::StrCat("never came: ", NameOf(Subject::TargetOf(event.transaction)));
-    };
     for (const uint64_t arrival : slice) {
       const ParkedEvent& event = *parking_.Find(arrival);
-      NW_RETURN_IF_ERROR(
-          quarantine_.Add({.bytes = event.raw, .position = event.delivery.position, .format = event.format},
-                          QuarantineCause::kTargetNotFound, detail(event)));
+      NW_RETURN_IF_ERROR(Quarantine(event, QuarantineCause::kTargetNotFound, NeverCame(event)));
     }
     NW_RETURN_IF_ERROR(Patiently([this] { return quarantine_.Write(); }));
-    for (const uint64_t arrival : slice) {
-      const ParkedEvent event = parking_.Remove(arrival);
-      const EventOutcome outcome =
-          Quarantined(QuarantineCause::kTargetNotFound, detail(event), EventTypeOfCode(event.transaction.code));
-      Answer(event.delivery, outcome);
-      for (const Delivery& copy : event.copies) Answer(copy, outcome);
-    }
+    for (const uint64_t arrival : slice) GiveUp(arrival);
     parked_.store(parking_.size(), std::memory_order_relaxed);
+    NW_RETURN_IF_ERROR(Flush());
   }
   return std::exchange(late_, {});
+}
+
+absl::StatusOr<std::vector<LateOutcome>> Intake::Core::RetryParked(size_t limit) {
+  absl::MutexLock lock(&mutex_);
+  if (!kept_) return absl::FailedPreconditionError("intake: parked events are in memory, without a scheduler");
+  BeginCall(0);
+  NW_ASSIGN_OR_RETURN(const std::vector<DurableParking::Due> due, kept_->Claim(limit));
+  if (!due.empty()) {
+    Batch batch;
+    for (const DurableParking::Due& one : due) batch.front.push_back(one.arrival);
+    std::sort(batch.front.begin(), batch.front.end());
+    std::vector<Prepared> none;
+    NW_RETURN_IF_ERROR(Commit(none, 0, batch));
+  }
+  std::vector<uint64_t> given_up;
+  for (const DurableParking::Due& one : due) {
+    const ParkedEvent* event = parking_.Find(one.arrival);
+    if (event == nullptr) continue;  // it waits no more
+    NW_ASSIGN_OR_RETURN(const bool waits, kept_->WaitOn(one));
+    if (waits) continue;
+    NW_RETURN_IF_ERROR(Quarantine(*event, QuarantineCause::kTargetNotFound, NeverCame(*event)));
+    given_up.push_back(one.arrival);
+  }
+  NW_RETURN_IF_ERROR(Patiently([this] { return quarantine_.Write(); }));
+  for (const uint64_t arrival : given_up) GiveUp(arrival);
+  parked_.store(parking_.size(), std::memory_order_relaxed);
+  NW_RETURN_IF_ERROR(Flush());
+  return std::exchange(late_, {});
+}
+
+// ---- Quarantine ---------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<QuarantinedEvent>> Intake::Core::FindQuarantined(absl::Span<const std::string> ids) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<QuarantinedEvent> events;
+  for (const std::string& id : ids) {
+    NW_ASSIGN_OR_RETURN(std::optional<QuarantinedEvent> event, quarantine_.Find(id));
+    if (!event) {
+      return Error(absl::StatusCode::kNotFound, "quarantine: no event ", absl::BytesToHexString(id.substr(0, 64)));
+    }
+    events.push_back(*std::move(event));
+  }
+  return events;
+}
+
+absl::StatusOr<size_t> Intake::Core::Discard(absl::Span<const std::string> ids) {
+  absl::MutexLock lock(&mutex_);
+  BeginCall(0);
+  size_t count = 0;
+  for (const std::string& id : ids) {
+    NW_ASSIGN_OR_RETURN(const std::optional<QuarantinedEvent> event, quarantine_.Find(id));
+    if (!event) continue;
+    quarantine_.Discard(*event);
+    ++count;
+  }
+  NW_RETURN_IF_ERROR(Patiently([this] { return quarantine_.Write(); }));
+  return count;
 }
 
 // ---- The front ----------------------------------------------------------------------------------------------
@@ -440,6 +581,10 @@ absl::StatusOr<std::unique_ptr<Intake>> Intake::Open(Ledger& ledger, Store& stor
     return refuse("decode_threads must be 0 to 64");
   }
   if (options.max_wait < absl::ZeroDuration()) return refuse("max_wait must not be negative");
+  if (options.park_policy.delays.empty() && options.park_policy.max_attempts == 0 &&
+      options.park_policy.max_age == absl::InfiniteDuration()) {
+    return refuse("park_policy must end");
+  }
   auto core = std::make_unique<Core>(ledger, store, options);
   NW_RETURN_IF_ERROR(core->Load());
   return std::unique_ptr<Intake>(new Intake(std::move(core)));
@@ -453,6 +598,28 @@ absl::StatusOr<IntakeResult> Intake::Apply(absl::Span<const PaymentEvent> events
 
 absl::StatusOr<std::vector<LateOutcome>> Intake::Finish() { return core_->Finish(); }
 size_t Intake::parked() const { return core_->parked(); }
+
+absl::StatusOr<std::vector<LateOutcome>> Intake::RetryParked(size_t limit) {
+  if (limit < 1 || limit > kMaxRetries) {
+    return Error(absl::StatusCode::kInvalidArgument, "RetryParked takes 1 to ", kMaxRetries, " events, not ", limit);
+  }
+  return core_->RetryParked(limit);
+}
+
+absl::StatusOr<std::vector<EventOutcome>> Intake::RedriveQuarantined(absl::Span<const std::string> ids) {
+  if (ids.size() > kMaxQuarantinePage) {
+    return Error(absl::StatusCode::kInvalidArgument, "at most ", kMaxQuarantinePage, " events, not ", ids.size());
+  }
+  NW_ASSIGN_OR_RETURN(const std::vector<QuarantinedEvent> events, core_->FindQuarantined(ids));
+  std::vector<RawEvent> raw;
+  for (const QuarantinedEvent& event : events) {
+    raw.push_back({.bytes = event.raw, .position = event.position, .format = event.format});
+  }
+  NW_ASSIGN_OR_RETURN(IntakeResult result, core_->Apply({.raw = raw}));
+  return std::move(result.outcomes);
+}
+
+absl::StatusOr<size_t> Intake::DiscardQuarantined(absl::Span<const std::string> ids) { return core_->Discard(ids); }
 
 absl::StatusOr<QuarantinePage> Intake::ListQuarantine(std::string_view after, size_t limit) const {
   return core_->ListQuarantine(after, limit);

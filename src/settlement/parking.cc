@@ -40,7 +40,7 @@ Parking::Answer Parking::Park(ParkedEvent&& event) {
       if (sizeof(Delivery) > free_bytes) return Answer::kFull;
       parked.copies.push_back(event.delivery);
       bytes_ += sizeof(Delivery);
-      return Answer::kParked;
+      return Answer::kCopy;
     }
   }
   const size_t bytes = BytesOf(event);

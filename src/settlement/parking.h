@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where events wait for the event that they work on. In memory; the seam where a durable parking goes.
+// Where events wait for the event that they work on. In memory; durable_parking.h keeps them beyond the process.
 #ifndef NORTHWIND_SRC_SETTLEMENT_PARKING_H_
 #define NORTHWIND_SRC_SETTLEMENT_PARKING_H_
 
@@ -53,7 +53,8 @@ class Parking {
     size_t per_target;
   };
   enum class Answer {
-    kParked,      // also: noted as a copy of one that is parked
+    kParked,
+    kCopy,        // noted as a copy of one that is parked
     kFull,        // in all
     kTargetFull,  // too many wait for this target
   };
@@ -62,8 +63,10 @@ class Parking {
   Parking(const Parking&) = delete;
   Parking& operator=(const Parking&) = delete;
 
-  // Takes the event only if the answer is kParked.
+  // Takes the event only if the answer is kParked; it is then the last of Newest().
   Answer Park(ParkedEvent&& event);
+  // The arrival number of the event parked last.
+  uint64_t newest() const { return next_arrival_ - 1; }
 
   // Arrival numbers (in order of parking) of those that wait for `subject`, and of those that wait for one of these, and so on; ascending.
   // Empty if none.

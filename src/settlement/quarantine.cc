@@ -87,6 +87,14 @@ absl::Status Quarantine::Add(const RawEvent& event, QuarantineCause cause, std::
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::optional<QuarantinedEvent>> Quarantine::Find(std::string_view id) const {
+  const std::string key = std::string(kQuarantinePrefix).append(id);
+  NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, engine_.Get(Space::kHost, key));
+  if (!value) return std::nullopt;
+  NW_ASSIGN_OR_RETURN(QuarantinedEvent event, DecodeQuarantined(key, value->view()));
+  return event;
+}
+
 void Quarantine::Remove(std::string_view raw) {
   fingerprints_.erase(absl::HashOf(Cut(raw)));
   changes_[QuarantineKey(raw)].clear();

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,9 @@ class Quarantine {
   void Settled(std::string_view raw) {
     if (!fingerprints_.empty() && fingerprints_.contains(absl::HashOf(Cut(raw)))) Remove(raw);
   }
+  // One event; nothing if it is not there.
+  absl::StatusOr<std::optional<QuarantinedEvent>> Find(std::string_view id) const;
+  void Discard(const QuarantinedEvent& event) { Remove(event.raw); }
   // Makes all changes since the last Write durable. After an error they are still to be written.
   absl::Status Write();
 

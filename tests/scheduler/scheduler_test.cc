@@ -153,6 +153,23 @@ TEST_F(SchedulerTasks, OneTaskTooManyIsRefusedAndThoseThereGoOn) {
   EXPECT_EQ(Schedule(Task("c")), ScheduleOutcome::kScheduled);
 }
 
+TEST_F(SchedulerTasks, AreListedByQueueInPages) {
+  TaskSpec other = Task("other");
+  other.queue = "other";
+  ScheduleAll({Task("c"), DueIn(absl::Hours(1), "a"), other, Task("b"), Task("d")});
+  Kill(ClaimOne());
+  std::vector<std::string> ids;
+  uint64_t after = 0;
+  do {
+    NW_ASSERT_OK_AND_ASSIGN(const TaskPage page, scheduler_->ListTasks("q", after, 3));
+    for (const TaskInfo& task : page.tasks) ids.push_back(task.id);
+    after = page.next;
+  } while (after != 0);
+  EXPECT_THAT(ids, ElementsAre("c", "a", "b", "d"));
+  EXPECT_THAT(scheduler_->ListTasks("unknown")->tasks, IsEmpty());
+  EXPECT_THAT(scheduler_->ListTasks("q", 0, 0), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST_F(SchedulerTasks, HostRecordsAreWrittenWithTheTasks) {
   ASSERT_THAT(scheduler_->Schedule(std::vector<TaskSpec>{Task("a")}, std::vector<HostRecord>{{"cursor", "7"}}), IsOk());
   EXPECT_THAT(store_->Get("cursor"), IsOkAndHolds(std::optional<std::string>("7")));

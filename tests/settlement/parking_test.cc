@@ -58,7 +58,7 @@ TEST(Parking, IncludesThoseThatWaitForAWaitingOne) {
 TEST(Parking, ACopyIsNotedNotParkedAgain) {
   Parking parking(kRoomy);
   parking.Park(Parked(Refunded("p1", 1, 1, "a"), 1));
-  EXPECT_EQ(parking.Park(Parked(Refunded("p1", 1, 1, "a"), 7)), Parking::Answer::kParked);
+  EXPECT_EQ(parking.Park(Parked(Refunded("p1", 1, 1, "a"), 7)), Parking::Answer::kCopy);
   EXPECT_EQ(parking.Park(Parked(Refunded("p1", 2, 1, "a"), 8)), Parking::Answer::kParked);  // conflicts with the first
   EXPECT_EQ(parking.size(), 2u);
   const ParkedEvent event = parking.Remove(1);
@@ -84,7 +84,7 @@ TEST(Parking, HasThreeBounds) {
   EXPECT_EQ(few.Park(Parked(Refunded("p1", 1, 1), 1)), Parking::Answer::kParked);
   EXPECT_EQ(few.Park(Parked(Refunded("p2", 1, 1), 2)), Parking::Answer::kParked);
   EXPECT_EQ(few.Park(Parked(Refunded("p3", 1, 1), 3)), Parking::Answer::kFull);
-  EXPECT_EQ(few.Park(Parked(Refunded("p1", 1, 1), 4)), Parking::Answer::kParked);  // a copy
+  EXPECT_EQ(few.Park(Parked(Refunded("p1", 1, 1), 4)), Parking::Answer::kCopy);  // a copy
 
   Parking narrow({.events = 100, .bytes = 1 << 20, .per_target = 1});
   EXPECT_EQ(narrow.Park(Parked(Refunded("p1", 1, 1), 1)), Parking::Answer::kParked);

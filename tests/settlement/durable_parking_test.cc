@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parked events that outlive the process, and the end of their wait; and what can be done with the quarantine.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "northwind/settlement.h"
+#include "tests/settlement/sample_events.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fault_fs.h"
+#include "tests/support/invariants.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/store_on.h"
+
+namespace northwind::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class DurableParking : public ::testing::Test {
+ protected:
+  void SetUp() override { Open(); }
+  void TearDown() override {
+    if (ledger_ != nullptr && !HasFatalFailure()) ExpectInvariants(*ledger_);
+    Shut();
+  }
+  void Open() {
+    NW_ASSERT_OK_AND_ASSIGN(store_, OpenStoreOn(disk_.env(), {.path = "/db", .free_space_floor_bytes = 0}));
+    NW_ASSERT_OK_AND_ASSIGN(ledger_, Ledger::Open(*store_));
+    SchedulerOptions options;
+    options.clock = &clock_;
+    NW_ASSERT_OK_AND_ASSIGN(scheduler_, Scheduler::Open(*store_, options));
+    OpenIntake();
+  }
+  void OpenIntake() {
+    intake_.reset();
+    options_.scheduler = scheduler_.get();
+    NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger_, *store_, options_));
+  }
+  void Shut() {
+    intake_.reset();
+    scheduler_.reset();
+    ledger_.reset();
+    store_.reset();
+  }
+  void Crash() {
+    disk_.CutPower();
+    Shut();
+    disk_.Restart(Loss::kUnsynced);
+    Open();
+  }
+  IntakeResult Apply(const std::vector<PaymentEvent>& events, uint64_t position = 1) {
+    auto result = intake_->Apply(events, position);
+    EXPECT_THAT(result, IsOk());
+    return result.ok() ? *std::move(result) : IntakeResult{.outcomes = std::vector<EventOutcome>(events.size())};
+  }
+  std::vector<LateOutcome> Retry() {
+    auto late = intake_->RetryParked();
+    EXPECT_THAT(late, IsOk());
+    return late.ok() ? *std::move(late) : std::vector<LateOutcome>();
+  }
+  uint64_t Tasks() { return scheduler_->Stats()->tasks; }
+  std::vector<QuarantinedEvent> Quarantine() { return intake_->ListQuarantine()->events; }
+
+  FaultFs disk_;
+  FakeClock clock_;
+  IntakeOptions options_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Intake> intake_;
+};
+
+TEST_F(DurableParking, AParkedEventOutlivesACrashAndIsAppliedRightAfterWhatItWaitsFor) {
+  EXPECT_EQ(Apply({Refunded("p1", 100, 5, "r1")}, 7).outcomes[0].status, EventStatus::kParked);
+  EXPECT_EQ(Tasks(), 1U);
+  Crash();
+  EXPECT_EQ(intake_->parked(), 1U);
+  const IntakeResult result = Apply({Captured("p1", 1000)}, 8);
+  EXPECT_EQ(result.outcomes[0].status, EventStatus::kApplied);
+  ASSERT_THAT(result.late, SizeIs(1));
+  EXPECT_EQ(result.late[0].position, 7U);
+  EXPECT_EQ(result.late[0].outcome.status, EventStatus::kApplied);
+  EXPECT_EQ(Tasks(), 0U);
+  EXPECT_EQ(intake_->parked(), 0U);
+}
+
+TEST_F(DurableParking, WhatIsParkedAndSetFreeInOneCallLeavesNoTask) {
+  const uint64_t before = scheduler_->Stats()->log_bytes;
+  const IntakeResult result = Apply({Refunded("p1", 100, 5, "r1"), Captured("p1", 1000)});
+  EXPECT_EQ(result.outcomes[0].status, EventStatus::kApplied);
+  EXPECT_EQ(Tasks(), 0U);
+  EXPECT_EQ(scheduler_->Stats()->log_bytes, before) << "nor a trace of one";
+}
+
+TEST_F(DurableParking, ManyWaitInTheOrderInWhichTheyCame) {
+  std::vector<PaymentEvent> events;
+  for (int i = 0; i < 5; ++i) events.push_back(Refunded("p1", 300, 5 + i, "r" + std::to_string(i)));
+  Apply(events, 10);
+  Crash();
+  const IntakeResult result = Apply({Captured("p1", 1000)}, 20);
+  std::vector<uint64_t> applied;
+  for (const LateOutcome& late : result.late) {
+    if (late.outcome.status == EventStatus::kApplied) applied.push_back(late.position);
+  }
+  EXPECT_THAT(applied, ElementsAre(10, 11, 12)) << "the rest is more than the capture";
+  EXPECT_EQ(Tasks(), 0U);
+}
+
+TEST_F(DurableParking, TheSameEventAgainAfterACrashIsACopy) {
+  Apply({Refunded("p1", 100, 5, "r1")}, 1);
+  Crash();
+  EXPECT_EQ(Apply({Refunded("p1", 100, 5, "r1")}, 2).outcomes[0].status, EventStatus::kParked);
+  EXPECT_EQ(Tasks(), 1U);
+  EXPECT_EQ(intake_->parked(), 1U);
+  const IntakeResult result = Apply({Captured("p1", 1000)}, 3);
+  ASSERT_THAT(result.late, SizeIs(2));
+  EXPECT_EQ(result.late[0].outcome.status, EventStatus::kApplied);
+  EXPECT_EQ(result.late[1].outcome.status, EventStatus::kDuplicate);
+}
+
+TEST_F(DurableParking, ATargetThatCameByAnotherWayIsFoundAtTheNextTry) {
+  Apply({Refunded("p1", 100, 5, "r1")}, 7);
+  intake_.reset();
+  {
+    // An intake without a scheduler knows nothing of it.
+    NW_ASSERT_OK_AND_ASSIGN(auto other, Intake::Open(*ledger_, *store_));
+    ASSERT_THAT(other->Apply(std::vector<PaymentEvent>{Captured("p1", 1000)}), IsOk());
+  }
+  OpenIntake();
+  EXPECT_THAT(Retry(), IsEmpty()) << "not yet";
+  clock_.Advance(absl::Minutes(1));
+  const std::vector<LateOutcome> late = Retry();
+  ASSERT_THAT(late, SizeIs(1));
+  EXPECT_EQ(late[0].position, 7U);
+  EXPECT_EQ(late[0].outcome.status, EventStatus::kApplied);
+  EXPECT_EQ(Tasks(), 0U);
+}
+
+TEST_F(DurableParking, AWaitEndsInQuarantine) {
+  options_.park_policy.delays = {absl::Minutes(1), absl::Minutes(2)};
+  OpenIntake();
+  Apply({Refunded("p1", 100, 5, "r1")}, 7);
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_THAT(Retry(), IsEmpty());
+  EXPECT_EQ(intake_->parked(), 1U);
+  clock_.Advance(absl::Minutes(2));
+  const std::vector<LateOutcome> late = Retry();
+  ASSERT_THAT(late, SizeIs(1));
+  EXPECT_EQ(late[0].position, 7U);
+  EXPECT_EQ(late[0].outcome.cause, QuarantineCause::kTargetNotFound);
+  EXPECT_THAT(late[0].outcome.detail, HasSubstr("PAYMENT_CAPTURED p1"));
+  EXPECT_EQ(Tasks(), 0U);
+  EXPECT_EQ(intake_->parked(), 0U);
+  ASSERT_THAT(Quarantine(), SizeIs(1));
+  EXPECT_EQ(Quarantine()[0].position, 7U);
+}
+
+TEST_F(DurableParking, AWaitThatEndedJustBeforeACrashEndsInQuarantineToo) {
+  options_.park_policy.delays = {absl::Minutes(1)};
+  OpenIntake();
+  Apply({Refunded("p1", 100, 5, "r1")}, 7);
+  clock_.Advance(absl::Minutes(1));
+  // As RetryParked does, which then does not live to write to the quarantine.
+  const auto tasks = scheduler_->Claim({.queue = "nw/parked"});
+  ASSERT_THAT(tasks, IsOkAndHolds(SizeIs(1)));
+  ASSERT_THAT(scheduler_->Retry((*tasks)[0].handle, "has not come"), IsOkAndHolds(FinishOutcome::kDead));
+  Crash();
+  EXPECT_EQ(intake_->parked(), 0U);
+  EXPECT_THAT(Quarantine(), SizeIs(1));
+  EXPECT_EQ(Tasks(), 0U);
+}
+
+TEST_F(DurableParking, FinishEndsAllWaits) {
+  Apply({Refunded("p1", 100, 5, "r1"), OfPayout(EventType::kPayoutPaid, "po1", 5)});
+  EXPECT_THAT(intake_->Finish(), IsOkAndHolds(SizeIs(2)));
+  EXPECT_EQ(Tasks(), 0U);
+  Crash();
+  EXPECT_EQ(intake_->parked(), 0U);
+  EXPECT_THAT(Quarantine(), SizeIs(2));
+}
+
+TEST_F(DurableParking, WithoutASchedulerThereIsNothingToRetry) {
+  intake_.reset();
+  NW_ASSERT_OK_AND_ASSIGN(auto other, Intake::Open(*ledger_, *store_));
+  EXPECT_THAT(other->RetryParked(), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(DurableParking, APolicyWithoutAnEndIsRefused) {
+  options_.park_policy = RetryPolicy();
+  EXPECT_THAT(Intake::Open(*ledger_, *store_, options_), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+// ---- Quarantine -----------------------------------------------------------------------------------------------------
+
+TEST_F(DurableParking, QuarantinedEventsAreRedrivenAndDiscarded) {
+  Apply({Refunded("p1", 100, 5, "r1"), Refunded("p2", 100, 5, "r1")});
+  ASSERT_THAT(intake_->Finish(), IsOk());
+  ASSERT_THAT(Quarantine(), SizeIs(2));
+  std::string of_p1, of_p2;
+  for (const QuarantinedEvent& event : Quarantine()) {
+    (event.raw.find("\"p1\"") != std::string::npos ? of_p1 : of_p2) = event.id;
+  }
+  Apply({Captured("p1", 1000)});
+  EXPECT_THAT(intake_->RedriveQuarantined(std::vector<std::string>{of_p1, "unknown"}),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Quarantine(), SizeIs(2));
+  const auto outcomes = intake_->RedriveQuarantined(std::vector<std::string>{of_p1});
+  ASSERT_THAT(outcomes, IsOkAndHolds(SizeIs(1)));
+  EXPECT_EQ((*outcomes)[0].status, EventStatus::kApplied);
+  EXPECT_THAT(Quarantine(), SizeIs(1));
+  EXPECT_THAT(intake_->DiscardQuarantined(std::vector<std::string>{of_p2, of_p1}), IsOkAndHolds(1U));
+  EXPECT_THAT(Quarantine(), IsEmpty());
+  Crash();
+  EXPECT_THAT(Quarantine(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace northwind::testing
