@@ -75,6 +75,9 @@ absl::Status CheckRequest(const Request& request) {
   if (header_bytes > kMaxRequestHeaderBytes) return Bad("headers of more than ", kMaxRequestHeaderBytes, " bytes");
   if (request.body.size() > kMaxRequestBodyBytes) return Bad("a body of more than ", kMaxRequestBodyBytes, " bytes");
   if (request.method == Method::kGet && !request.body.empty()) return Bad("GET with a body");
+  if (request.max_header_bytes > kMaxResponseHeaderBytes) {
+    return Bad("max_header_bytes of more than ", kMaxResponseHeaderBytes);
+  }
   if (request.timeout <= absl::ZeroDuration() || request.connect_timeout <= absl::ZeroDuration()) {
     return Bad("a timeout is not positive");
   }

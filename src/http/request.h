@@ -16,6 +16,7 @@ namespace northwind::internal::http {
 inline constexpr size_t kMaxRequestHeaders = 64;
 inline constexpr size_t kMaxRequestHeaderBytes = 32 << 10;  // names and values together
 inline constexpr size_t kMaxRequestBodyBytes = 8 << 20;
+inline constexpr size_t kMaxResponseHeaderBytes = 256 << 10;  // libcurl has a bound of its own not far above
 inline constexpr absl::Duration kMaxTimeout = absl::Hours(1);
 
 enum class Method : uint8_t { kGet, kPost, kPut, kDelete };
@@ -41,7 +42,8 @@ struct Request {
   absl::Duration timeout = absl::Seconds(30);
   // For name lookup, connect and TLS together.
   absl::Duration connect_timeout = absl::Seconds(10);
-  // Of the response: header lines of all kinds, interim responses and trailers included. More is a failure.
+  // Of the response: header lines of all kinds, interim responses and trailers included. More is a failure. At most
+  // kMaxResponseHeaderBytes.
   size_t max_header_bytes = 32 << 10;
   // Of the response: what comes after this is not read, see Result::truncated.
   size_t max_body_bytes = 64 << 10;

@@ -23,6 +23,9 @@ constexpr size_t kMaxAddressesTried = 16;
 constexpr long kMaxIdleSeconds = 60;
 constexpr long kMaxConnectionSeconds = 600;
 
+constexpr const char* kAddressMessage = "the host is, or has, an address that is not allowed";
+constexpr const char* kHeadersMessage = "the response has too many bytes of headers";
+
 std::chrono::nanoseconds ToChrono(absl::Duration duration) {
   return absl::ToChronoNanoseconds(std::min(duration, kMaxTimeout));
 }
@@ -91,7 +94,7 @@ bool Transfer::Vet(const absl::StatusOr<std::vector<IpAddress>>& addresses) {
       case AddressGuard::Verdict::kAllowed:
         break;
       case AddressGuard::Verdict::kDeniedAddress:
-        Fail(Failure::kBlockedAddress, "the host is, or has, an address that is not allowed");
+        Fail(Failure::kBlockedAddress, kAddressMessage);
         return false;
       case AddressGuard::Verdict::kDeniedPort:
         Fail(Failure::kBlockedPort, "the port is not allowed");
@@ -316,11 +319,20 @@ void Transfer::ReadInfo() {
 }
 
 void Transfer::FailBy(CURLcode code) {
-  if (headers_too_large_) return Fail(Failure::kHeadersTooLarge, "the response has too many bytes of headers");
+  if (headers_too_large_) return Fail(Failure::kHeadersTooLarge, kHeadersMessage);
   if (refused_address_ && code != CURLE_OPERATION_TIMEDOUT) {
-    return Fail(Failure::kBlockedAddress, "the host is, or has, an address that is not allowed");
+    return Fail(Failure::kBlockedAddress, kAddressMessage);
   }
   switch (code) {
+    case CURLE_OUT_OF_MEMORY:
+#if LIBCURL_VERSION_NUM >= 0x080600
+    case CURLE_TOO_LARGE:
+#endif
+      // What libcurl says of a line that passes its own bound before it has ended.
+      if (InfoTime(easy_.get(), CURLINFO_PRETRANSFER_TIME_T) > absl::ZeroDuration() && result_.status == 0) {
+        return Fail(Failure::kHeadersTooLarge, kHeadersMessage);
+      }
+      return Fail(Failure::kInternal, curl_easy_strerror(code));
     case CURLE_URL_MALFORMAT:
       return Fail(Failure::kInvalidUrl, "URL refused");
     case CURLE_COULDNT_RESOLVE_HOST:

@@ -62,6 +62,9 @@ TEST(CheckRequest, EveryLimitHolds) {
   request.body += 'x';
   EXPECT_THAT(CheckRequest(request), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("8388608 bytes")));
 
+  EXPECT_THAT(CheckRequest({.max_header_bytes = kMaxResponseHeaderBytes}), IsOk());
+  EXPECT_THAT(CheckRequest({.max_header_bytes = kMaxResponseHeaderBytes + 1}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(CheckRequest({.timeout = kMaxTimeout}), IsOk());
   for (const absl::Duration timeout : {absl::ZeroDuration(), -absl::Seconds(1), -absl::InfiniteDuration(),
                                        kMaxTimeout + absl::Nanoseconds(1), absl::InfiniteDuration()}) {
