@@ -141,6 +141,29 @@ TEST(HttpClientConcurrency, DestructionAbortsWhatIsUnderWayAndCallsEveryCallback
   ended.Await(kCount);
 }
 
+TEST(HttpClientConcurrency, WhatIsAcceptedWhileDestructionBeginsIsAbortedToo) {
+  TestServer server(TestServer::Answer([](const ServedRequest&) { return TestServer::Ok(""); }));
+  auto client = MakeClient();
+  Results results;
+  absl::Notification inside;
+  size_t accepted = 0;
+  // Keeps the client's thread here, and its mind off what is accepted, until destruction has begun.
+  ASSERT_THAT(client->Start(Get(server),
+                            [&, again = client.get()](http::Result) {
+                              absl::Status status;
+                              while (!absl::IsFailedPrecondition(status)) {
+                                status = again->Start(Get(server), results.Callback());
+                                if (status.ok() && ++accepted == 10) inside.Notify();
+                                std::this_thread::yield();
+                              }
+                            }),
+              IsOk());
+  inside.WaitForNotification();
+  client.reset();
+  EXPECT_THAT(results.all(), SizeIs(accepted));
+  EXPECT_THAT(results.all(), Each(FailsWith(Failure::kAborted)));
+}
+
 TEST(HttpClientConcurrency, DestructionAbortsLookupsThatWait) {
   absl::Notification looking;
   absl::Notification release;

@@ -152,6 +152,10 @@ TEST_F(HttpClientGuard, EvenLocalhostIsWhatTheResolverSays) {
   EXPECT_THAT(Fetch(*client, Get(UrlOf("a.localhost"))), FailsWith(Failure::kDns));
   names_.Set("localhost", {"127.0.0.1"});
   EXPECT_EQ(Fetch(*client, Get(UrlOf("localhost"))).status, 200);
+  http::ClientOptions options = OnThisMachine();
+  options.resolve = names_.Function();
+  names_.Set("localhost", {"127.0.0.2"});  // where nobody listens on that port
+  EXPECT_THAT(Fetch(*MakeClient(options), Get(UrlOf("localhost"))), FailsWith(Failure::kConnect));
 }
 
 TEST_F(HttpClientGuard, ANameIsLookedUpForEveryAttemptAndJudgedAnew) {
@@ -228,7 +232,9 @@ TEST_F(HttpClientGuard, ARedirectToADeniedAddressIsOnlyAnAnswer) {
     return "HTTP/1.1 307 Go\r\nLocation: http://169.254.169.254/latest/meta-data/\r\nContent-Length: 0\r\n\r\n";
   }));
   const auto client = MakeClient(Open());
-  EXPECT_EQ(Fetch(*client, Get(redirecting)).status, 307);
+  const http::Result result = Fetch(*client, Get(redirecting));
+  EXPECT_THAT(result, FailsWith(Failure::kNone));
+  EXPECT_EQ(result.status, 307);
 }
 
 }  // namespace

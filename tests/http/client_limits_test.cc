@@ -119,7 +119,6 @@ TEST(HttpClientLimits, AServerThatHangsIsGivenUpAtTheDeadline) {
   EXPECT_THAT(result, FailsWith(Failure::kTimeout));
   EXPECT_EQ(result.message, "timed out waiting for the response");
   EXPECT_EQ(result.status, 0);
-  EXPECT_GE(result.times.total, kSoon);
 }
 
 TEST(HttpClientLimits, ADripOfBytesIsGivenUpAtTheDeadlineWithWhatCame) {

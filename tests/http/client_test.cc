@@ -133,6 +133,7 @@ TEST(HttpClient, DoesNotFollowRedirects) {
   }));
   const auto client = MakeClient();
   const http::Result result = Fetch(*client, Get(server));
+  EXPECT_THAT(result, FailsWith(Failure::kNone));
   EXPECT_EQ(result.status, 302);
   EXPECT_EQ(result.FindHeader("Location"), "/elsewhere");
   EXPECT_EQ(server.connections(), 1u);

@@ -71,6 +71,20 @@ TEST_F(HttpClientTls, ConnectionsAreKept) {
   EXPECT_THAT(Fetch(*client, Get(absl::StrCat("https://other.test:", server.port(), "/"))), FailsWith(Failure::kTls));
 }
 
+TEST_F(HttpClientTls, ARedirectIsOnlyAnAnswer) {
+  const Identity good = MakeIdentity({.names = "DNS:merchant.test", .issuer = &authority_});
+  std::string url;
+  TestServer server(TestServer::Answer([&](const ServedRequest& request) {
+                      EXPECT_EQ(request.target, "/");
+                      return "HTTP/1.1 301 Moved\r\nLocation: " + url + "elsewhere\r\nContent-Length: 0\r\n\r\n";
+                    }),
+                    {.identity = &good});
+  url = absl::StrCat("https://merchant.test:", server.port(), "/");
+  const http::Result result = Fetch(*MakeClient(Trusting(bundle_)), Get(url));
+  EXPECT_THAT(result, FailsWith(Failure::kNone));
+  EXPECT_EQ(result.status, 301);
+}
+
 TEST_F(HttpClientTls, ACertificateForAnotherHostIsRefused) {
   const Identity other = MakeIdentity({.names = "DNS:other.test", .issuer = &authority_});
   const http::Result result = FetchFrom(other, "merchant.test");
