@@ -2,7 +2,7 @@
 #ifndef NORTHWIND_SRC_HTTP_BLOCK_SIGNALS_H_
 #define NORTHWIND_SRC_HTTP_BLOCK_SIGNALS_H_
 
-#include <signal.h>
+#include <csignal>
 
 namespace northwind::internal::http {
 

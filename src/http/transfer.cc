@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/http/transfer.h"
 
-#include <errno.h>
 #include <openssl/x509.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -18,7 +20,7 @@ namespace northwind::internal::http {
 namespace {
 
 // Every address of a name is judged; of those this many are tried.
-constexpr size_t kMaxAddressesTried = 16;
+constexpr ptrdiff_t kMaxAddressesTried = 16;
 // A connection is not reused after so long without use, or so long after it was opened.
 constexpr long kMaxIdleSeconds = 60;
 constexpr long kMaxConnectionSeconds = 600;
@@ -101,7 +103,8 @@ bool Transfer::Vet(const absl::StatusOr<std::vector<IpAddress>>& addresses) {
         return false;
     }
   }
-  vetted_.assign(addresses->begin(), addresses->begin() + std::min(addresses->size(), kMaxAddressesTried));
+  vetted_ = *addresses;
+  if (std::ssize(vetted_) > kMaxAddressesTried) vetted_.erase(vetted_.begin() + kMaxAddressesTried, vetted_.end());
   return true;
 }
 
@@ -211,7 +214,7 @@ void Transfer::SetHeaders() {
 void Transfer::AddHeaderLine(const std::string& line) {
   curl_slist* const longer = curl_slist_append(header_lines_.get(), line.c_str());
   NW_CHECK(longer != nullptr, "out of memory");
-  header_lines_.release();
+  static_cast<void>(header_lines_.release());  // the longer list begins with it
   header_lines_.reset(longer);
 }
 

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,19 @@
 #include "src/http/block_signals.h"
 
 namespace northwind::testing {
+namespace {
+
+// OpenSSL's callback: takes the protocol offered, if the client knows it too.
+int SelectProtocol(SSL* /*tls*/, const unsigned char** selected, unsigned char* selected_size,
+                   const unsigned char* offered, unsigned offered_size, void* protocol) {
+  const auto& own = *static_cast<const std::string*>(protocol);
+  const int found = SSL_select_next_proto(const_cast<unsigned char**>(selected), selected_size,
+                                          reinterpret_cast<const unsigned char*>(own.data()),
+                                          static_cast<unsigned>(own.size()), offered, offered_size);
+  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+}  // namespace
 
 std::optional<std::string> ServedRequest::Header(std::string_view name) const {
   const std::string line = "\r\n" + std::string(name) + ": ";
@@ -49,6 +63,16 @@ std::optional<ServedRequest> ServedConnection::Read() {
   request.body = buffer_.substr(0, length);
   buffer_.erase(0, length);
   return request;
+}
+
+bool ServedConnection::HasBytes() const {
+  pollfd ready = {.fd = socket_, .events = POLLIN, .revents = 0};
+  return !buffer_.empty() || (tls_ != nullptr && SSL_pending(tls_) > 0) || poll(&ready, 1, 0) > 0;
+}
+
+std::optional<std::string> ServedConnection::ReadBytes() {
+  if (buffer_.empty() && !Fill()) return std::nullopt;
+  return std::exchange(buffer_, {});
 }
 
 bool ServedConnection::Write(std::string_view bytes) {
@@ -96,6 +120,10 @@ TestServer::TestServer(Script script, const Options& options) : script_(std::mov
     if (options.max_tls_version < TLS1_2_VERSION) {
       SSL_CTX_set_min_proto_version(tls_, TLS1_VERSION);
       SSL_CTX_set_security_level(tls_, 0);
+    }
+    if (!options.protocol.empty()) {
+      protocol_ = static_cast<char>(options.protocol.size()) + options.protocol;
+      SSL_CTX_set_alpn_select_cb(tls_, &SelectProtocol, &protocol_);
     }
     NW_CHECK(SSL_CTX_use_certificate(tls_, options.identity->certificate.get()) == 1, "bad certificate");
     NW_CHECK(SSL_CTX_use_PrivateKey(tls_, options.identity->key.get()) == 1, "bad key");

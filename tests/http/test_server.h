@@ -35,6 +35,10 @@ class ServedConnection {
  public:
   // The next request, its body by Content-Length. Nothing at the end of the connection.
   std::optional<ServedRequest> Read();
+  // Whether ReadBytes would return at once.
+  bool HasBytes() const;
+  // Whatever comes next. Nothing at the end of the connection.
+  std::optional<std::string> ReadBytes();
   // False once the peer is gone.
   bool Write(std::string_view bytes);
   // Says nothing until the peer, or the server, ends the connection.
@@ -67,6 +71,7 @@ class TestServer {
     std::string address = "127.0.0.1";   // or "::1"
     const Identity* identity = nullptr;  // speaks TLS with this
     int max_tls_version = TLS1_3_VERSION;
+    std::string protocol = {};  // offered with TLS (ALPN): "h2"
   };
   using Script = std::function<void(ServedConnection&)>;
 
@@ -94,6 +99,7 @@ class TestServer {
 
   const Script script_;
   std::string address_;
+  std::string protocol_;  // as ALPN has it, behind its length
   uint16_t port_ = 0;
   int listening_ = -1;
   SSL_CTX* tls_ = nullptr;
