@@ -114,6 +114,7 @@ Client::Loop::~Loop() {
 }
 
 absl::Status Client::Loop::Start(Request request, ResultCallback callback) {
+  NW_CHECK(callback != nullptr, "a request needs a callback");
   auto transfer = std::make_unique<Transfer>(std::move(request), std::move(callback), rules_);
   absl::MutexLock lock(&mutex_);
   if (stopping_) return absl::FailedPreconditionError("the HTTP client is being destroyed");
