@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/http/client.h"
+
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "northwind/status.h"
+#include "src/base/error.h"
+#include "src/http/block_signals.h"
+#include "src/http/transfer.h"
+
+namespace northwind::internal::http {
+namespace {
+
+constexpr uint16_t kHttpPort = 80;
+// Nothing is missed by waiting longer; libcurl's own timers and wake-ups cut it short.
+constexpr int kMaxPollMs = 60'000;
+// If waiting itself fails, for want of memory: not to spin.
+constexpr std::chrono::milliseconds kPauseAfterFailedPoll{10};
+
+TransferRules MakeRules(ClientOptions& options) {
+  AddressGuardOptions guard = std::move(options.guard);
+  if (options.schemes == Schemes::kHttpAndHttps) guard.ports.push_back(kHttpPort);
+  return {.guard = AddressGuard(std::move(guard)),
+          .schemes = options.schemes,
+          .ca_bundle = std::move(options.ca_bundle),
+          .user_agent = std::move(options.user_agent)};
+}
+
+}  // namespace
+
+// The thread, and all that it drives. Transfers belong to the thread from the moment it takes them from `incoming_`.
+class Client::Loop {
+ public:
+  Loop(ClientOptions options, CURLM* multi);
+  ~Loop();
+
+  absl::Status Start(Request request, ResultCallback callback) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Drain(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t in_flight() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  using SteadyTime = Transfer::SteadyTime;
+  struct Resolved {
+    uint64_t ticket;
+    absl::StatusOr<std::vector<IpAddress>> addresses;
+  };
+
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The rest runs on the thread.
+  void Admit(std::unique_ptr<Transfer> transfer);
+  void OnResolved(const Resolved& resolved);
+  void Connect(std::unique_ptr<Transfer> transfer);
+  void ExpireLookups();
+  void Perform();
+  void Wait();
+  // Those given, and all that are under way.
+  void AbortAll(std::vector<std::unique_ptr<Transfer>> all);
+  void Finish(std::unique_ptr<Transfer> transfer) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const TransferRules rules_;
+  const size_t max_in_flight_;
+
+  mutable absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Resolved> resolved_ ABSL_GUARDED_BY(mutex_);
+  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;   // accepted, callback not yet called
+  size_t unfinished_ ABSL_GUARDED_BY(mutex_) = 0;  // accepted, callback not yet returned
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Null once the thread is done with it. The pointer is written under the mutex, and what it points to is used by
+  // the thread only, but for waking it up.
+  CURLM* multi_;
+
+  // The thread's own.
+  uint64_t last_ticket_ = 0;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Transfer>> looking_up_;
+  std::set<std::pair<SteadyTime, uint64_t>> lookup_deadlines_;           // of those
+  absl::flat_hash_map<Transfer*, std::unique_ptr<Transfer>> connected_;  // with libcurl
+
+  NameResolver resolver_;
+  std::thread thread_;
+};
+
+Client::Loop::Loop(ClientOptions options, CURLM* multi)
+    : rules_(MakeRules(options)),
+      max_in_flight_(std::max<size_t>(options.max_in_flight, 1)),
+      multi_(multi),
+      resolver_(std::move(options.resolve), options.max_resolver_threads,
+                [this](uint64_t ticket, const absl::StatusOr<std::vector<IpAddress>>& addresses) {
+                  absl::MutexLock lock(&mutex_);
+                  resolved_.push_back({ticket, addresses});
+                  Wake();
+                }),
+      thread_([this] { Run(); }) {}
+
+Client::Loop::~Loop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    Wake();
+  }
+  thread_.join();
+}
+
+absl::Status Client::Loop::Start(Request request, ResultCallback callback) {
+  NW_CHECK(callback != nullptr, "a request needs a callback");
+  auto transfer = std::make_unique<Transfer>(std::move(request), std::move(callback), rules_);
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return absl::FailedPreconditionError("the HTTP client is being destroyed");
+  if (in_flight_ >= max_in_flight_) {
+    return Error(absl::StatusCode::kResourceExhausted, in_flight_, " HTTP requests are in flight, the most allowed");
+  }
+  ++in_flight_;
+  ++unfinished_;
+  incoming_.push_back(std::move(transfer));
+  if (incoming_.size() == 1) Wake();
+  return absl::OkStatus();
+}
+
+bool Client::Loop::Drain(absl::Duration timeout) {
+  NW_CHECK(std::this_thread::get_id() != thread_.get_id(), "a callback cannot wait for itself");
+  const auto done = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return unfinished_ == 0; };
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithTimeout(absl::Condition(&done), timeout);
+}
+
+size_t Client::Loop::in_flight() const {
+  absl::MutexLock lock(&mutex_);
+  return in_flight_;
+}
+
+void Client::Loop::Wake() {
+  if (multi_ != nullptr) curl_multi_wakeup(multi_);
+}
+
+void Client::Loop::Run() {
+  BlockSignals();
+  while (true) {
+    std::vector<std::unique_ptr<Transfer>> incoming;
+    std::vector<Resolved> resolved;
+    bool stopping;
+    {
+      absl::MutexLock lock(&mutex_);
+      incoming.swap(incoming_);
+      resolved.swap(resolved_);
+      stopping = stopping_;
+    }
+    if (stopping) {
+      AbortAll(std::move(incoming));
+      break;
+    }
+    for (std::unique_ptr<Transfer>& transfer : incoming) Admit(std::move(transfer));
+    for (const Resolved& each : resolved) OnResolved(each);
+    ExpireLookups();
+    Perform();
+    Wait();
+  }
+  CURLM* multi;
+  {
+    absl::MutexLock lock(&mutex_);
+    multi = std::exchange(multi_, nullptr);
+  }
+  // Here, as it may write to connections: see BlockSignals.
+  curl_multi_cleanup(multi);
+}
+
+void Client::Loop::Admit(std::unique_ptr<Transfer> transfer) {
+  if (!transfer->Check()) return Finish(std::move(transfer));
+  const Url& url = transfer->url();
+  if (url.literal) {
+    if (!transfer->Vet(std::vector<IpAddress>{*url.literal})) return Finish(std::move(transfer));
+    return Connect(std::move(transfer));
+  }
+  const uint64_t ticket = ++last_ticket_;
+  lookup_deadlines_.emplace(transfer->connect_deadline(), ticket);
+  resolver_.Lookup(url.host, ticket);
+  looking_up_.emplace(ticket, std::move(transfer));
+}
+
+void Client::Loop::OnResolved(const Resolved& resolved) {
+  const auto at = looking_up_.find(resolved.ticket);
+  if (at == looking_up_.end()) return;  // timed out while it was answered
+  std::unique_ptr<Transfer> transfer = std::move(at->second);
+  looking_up_.erase(at);
+  lookup_deadlines_.erase({transfer->connect_deadline(), resolved.ticket});
+  if (!transfer->Vet(resolved.addresses)) return Finish(std::move(transfer));
+  Connect(std::move(transfer));
+}
+
+void Client::Loop::Connect(std::unique_ptr<Transfer> transfer) {
+  if (!transfer->Prepare()) return Finish(std::move(transfer));
+  if (curl_multi_add_handle(multi_, transfer->easy()) != CURLM_OK) {
+    transfer->Fail(Failure::kInternal, "out of memory");
+    return Finish(std::move(transfer));
+  }
+  Transfer* const key = transfer.get();
+  connected_.emplace(key, std::move(transfer));
+}
+
+void Client::Loop::ExpireLookups() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  while (!lookup_deadlines_.empty() && lookup_deadlines_.begin()->first <= now) {
+    const uint64_t ticket = lookup_deadlines_.begin()->second;
+    lookup_deadlines_.erase(lookup_deadlines_.begin());
+    const auto at = looking_up_.find(ticket);
+    std::unique_ptr<Transfer> transfer = std::move(at->second);
+    looking_up_.erase(at);
+    resolver_.Forget(transfer->url().host, ticket);
+    transfer->Fail(Failure::kTimeout, "timed out looking up the host's name");
+    Finish(std::move(transfer));
+  }
+}
+
+void Client::Loop::Perform() {
+  int running = 0;
+  curl_multi_perform(multi_, &running);
+  int left = 0;
+  while (const CURLMsg* const message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    const CURLcode code = message->data.result;
+    char* self = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &self);
+    const auto at = connected_.find(reinterpret_cast<Transfer*>(self));
+    NW_CHECK(at != connected_.end(), "libcurl finished a transfer that it was not given");
+    std::unique_ptr<Transfer> transfer = std::move(at->second);
+    connected_.erase(at);
+    transfer->Complete(code);
+    curl_multi_remove_handle(multi_, transfer->easy());
+    Finish(std::move(transfer));
+  }
+}
+
+void Client::Loop::Wait() {
+  int timeout_ms = kMaxPollMs;
+  if (!lookup_deadlines_.empty()) {
+    const auto left = lookup_deadlines_.begin()->first - std::chrono::steady_clock::now();
+    const auto left_ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    timeout_ms = static_cast<int>(std::clamp<int64_t>(left_ms, 0, kMaxPollMs));
+  }
+  if (curl_multi_poll(multi_, nullptr, 0, timeout_ms, nullptr) != CURLM_OK) {
+    std::this_thread::sleep_for(kPauseAfterFailedPoll);
+  }
+}
+
+void Client::Loop::AbortAll(std::vector<std::unique_ptr<Transfer>> all) {
+  for (auto& [ticket, transfer] : looking_up_) {
+    resolver_.Forget(transfer->url().host, ticket);
+    all.push_back(std::move(transfer));
+  }
+  for (auto& [key, transfer] : connected_) {
+    curl_multi_remove_handle(multi_, transfer->easy());
+    all.push_back(std::move(transfer));
+  }
+  looking_up_.clear();
+  lookup_deadlines_.clear();
+  connected_.clear();
+  for (std::unique_ptr<Transfer>& transfer : all) {
+    transfer->Fail(Failure::kAborted, "the client was shut down");
+    Finish(std::move(transfer));
+  }
+}
+
+void Client::Loop::Finish(std::unique_ptr<Transfer> transfer) {
+  ResultCallback callback = std::move(transfer->callback());
+  Result result = transfer->TakeResult();
+  transfer.reset();
+  {
+    absl::MutexLock lock(&mutex_);
+    --in_flight_;  // first, so that the callback may start the next
+  }
+  std::move(callback)(std::move(result));
+  callback = nullptr;  // whatever it holds on to is gone before Drain returns
+  absl::MutexLock lock(&mutex_);
+  --unfinished_;
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
+  static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (initialised != CURLE_OK) return absl::InternalError("libcurl could not be initialised");
+  if (!options.ca_bundle.empty() && access(options.ca_bundle.c_str(), R_OK) != 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "ca_bundle ", options.ca_bundle, " cannot be read");
+  }
+  NW_RETURN_IF_ERROR(CheckHeader("User-Agent", options.user_agent));
+  NW_CHECK(options.resolve != nullptr, "a client needs a way to look names up");
+  CURLM* const multi = curl_multi_init();
+  if (multi == nullptr) return absl::ResourceExhaustedError("no descriptors or memory for an HTTP client");
+  curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(std::max<size_t>(options.max_in_flight, 1)));
+  return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi)));
+}
+
+Client::Client(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
+Client::~Client() = default;
+
+absl::Status Client::Start(Request request, ResultCallback callback) {
+  return loop_->Start(std::move(request), std::move(callback));
+}
+bool Client::Drain(absl::Duration timeout) { return loop_->Drain(timeout); }
+size_t Client::in_flight() const { return loop_->in_flight(); }
+
+}  // namespace northwind::internal::http
