@@ -88,8 +88,8 @@ TEST(SecretBox, AnyFlippedBitOrMissingByteIsSeen) {
     const auto opened = box.Open(kPlace, changed);
     EXPECT_FALSE(opened.ok()) << bit;
     EXPECT_THAT(opened.status().ToString(), Not(HasSubstr("secret_"))) << bit;
-    // A changed key id may name a key that was not given.
-    if (bit / 8 != 2 && bit / 8 != 3) {
+    // Another length or letter of the key id may name a key that was not given.
+    if (bit / 8 < 1 || bit / 8 > 3) {
       EXPECT_THAT(opened, StatusIs(absl::StatusCode::kDataLoss)) << bit;
     }
   }
