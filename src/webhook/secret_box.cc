@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -12,19 +11,14 @@
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
+#include "src/webhook/identifier.h"
 
 namespace northwind::internal {
 namespace {
 
 constexpr uint8_t kVersion = 1;
 
-bool IsKeyId(std::string_view id) {
-  if (id.empty() || id.size() > kMaxHostKeyIdBytes) return false;
-  return std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
-}
+bool IsKeyId(std::string_view id) { return IsIdentifier(id, kMaxHostKeyIdBytes, Dots::kAllowed); }
 
 bool SameBytes(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
