@@ -151,6 +151,13 @@ TEST(EndpointUrl, AnythingElseIsRefused) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST(EndpointUrl, SaysWhatIsWrongAndNotTheUrl) {
+  EXPECT_THAT(CanonicalUrl("https://hush:hush@example.com/", PlainHttp::kRefused),
+              StatusIs(absl::StatusCode::kInvalidArgument, "url: must hold no user or password (\"@\")"));
+  EXPECT_THAT(CanonicalUrl("https://127.1/", PlainHttp::kRefused),
+              StatusIs(absl::StatusCode::kInvalidArgument, "url: the host is neither a name nor an address"));
+}
+
 TEST(EndpointUrl, LengthsAreBounded) {
   const auto label = [](size_t size) { return std::string(size, 'a'); };
   const auto is_good = [](const std::string& url) { return CanonicalUrl(url, PlainHttp::kRefused).ok(); };
