@@ -177,6 +177,7 @@ class EndpointBook {
   absl::Status CheckRoom(const MerchantEndpoints* of_merchant) const;
   absl::StatusOr<EndpointSecret> SealKey(const Endpoint& endpoint, uint32_t number, absl::Time now,
                                          const SigningKey& key) const;
+  absl::StatusOr<SecretBytes> OpenText(const Endpoint& endpoint, const EndpointSecret& secret) const;
   absl::StatusOr<SigningKey> OpenKey(const Endpoint& endpoint, const EndpointSecret& secret) const;
   absl::Status SetHeaders(Endpoint& endpoint, const std::vector<CustomHeader>& headers) const;
   bool IsSealedNewest(const Endpoint& endpoint) const;
