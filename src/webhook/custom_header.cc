@@ -16,23 +16,10 @@ namespace northwind::internal {
 namespace {
 
 constexpr std::string_view kReserved[] = {
-    "accept-encoding",
-    "connection",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
+    "accept-encoding", "connection",        "expect",  "host",       "http2-settings", "keep-alive", "range", "te",
+    "trailer",         "transfer-encoding", "upgrade", "user-agent",
 };
-constexpr std::string_view kReservedBeginnings[] = {"content-", "webhook-"};
+constexpr std::string_view kReservedBeginnings[] = {"content-", "proxy-", "webhook-"};
 
 std::string Lower(std::string_view text) { return absl::AsciiStrToLower(ToAbsl(text)); }
 

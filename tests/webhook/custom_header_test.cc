@@ -58,6 +58,7 @@ TEST(CustomHeaders, ReservedOnesAreRefusedInAnyCase) {
                            "Proxy-Authorization",
                            "Proxy-Authenticate",
                            "Proxy-Connection",
+                           "Proxy-Anything",
                            "Expect",
                            "Accept-Encoding",
                            "Range"}) {
