@@ -4,10 +4,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <cstdint>
+#include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
 
@@ -38,15 +39,12 @@ bool IsIpv4(std::string_view host) {
   return true;
 }
 
-// What a resolver may take for a number, and a name with it for an address: decimal, octal or hexadecimal.
+// What a resolver may take for a number, and a name with it for an address: decimal, octal, or anything that begins as
+// hexadecimal does.
 bool IsNumeric(std::string_view label) {
-  const bool hexadecimal = label.size() >= 2 && label[0] == '0' && label[1] == 'x';
-  if (hexadecimal) label.remove_prefix(2);
-  for (const char c : label) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (!(hexadecimal ? absl::ascii_isxdigit(byte) : absl::ascii_isdigit(byte))) return false;
-  }
-  return true;
+  return label.starts_with("0x") || std::all_of(label.begin(), label.end(), [](char c) {
+           return absl::ascii_isdigit(static_cast<unsigned char>(c));
+         });
 }
 
 bool IsLabel(std::string_view label) {
@@ -111,6 +109,18 @@ absl::Status CheckRest(std::string_view rest) {
   return absl::OkStatus();
 }
 
+// "." and "..", percent-encoded or not: clients and servers take them out, each at another moment.
+bool HasDotSegment(std::string_view path) {
+  while (!path.empty()) {
+    path.remove_prefix(1);  // its "/"
+    std::string segment = absl::AsciiStrToLower(ToAbsl(path.substr(0, path.find('/'))));
+    path.remove_prefix(segment.size());
+    absl::StrReplaceAll({{"%2e", "."}}, &segment);
+    if (segment == "." || segment == "..") return true;
+  }
+  return false;
+}
+
 // Takes the scheme and "://" off; empty if there is none.
 std::string TakeScheme(std::string_view& url) {
   for (const std::string_view scheme : {std::string_view("https"), std::string_view("http")}) {
@@ -138,7 +148,7 @@ absl::StatusOr<std::string> CanonicalUrl(std::string_view url, PlainHttp plain_h
     return Bad("must begin with https://, http is not allowed");
 
   const std::string_view authority = url.substr(0, url.find_first_of("/?"));
-  const std::string_view rest = url.substr(authority.size());
+  std::string_view rest = url.substr(authority.size());
   if (authority.find('@') != std::string_view::npos) return Bad("must hold no user or password (\"@\")");
   const size_t bracket = authority.rfind(']');
   const size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
@@ -149,6 +159,8 @@ absl::StatusOr<std::string> CanonicalUrl(std::string_view url, PlainHttp plain_h
     if (port <= 0) return Bad("the port must be 1 to 65535");
   }
   NW_RETURN_IF_ERROR(CheckRest(rest));
+  if (HasDotSegment(rest.substr(0, rest.find('?')))) return Bad("the path must hold no \".\" or \"..\"");
+  if (rest.ends_with('?') && rest.find('?') == rest.size() - 1) rest.remove_suffix(1);
 
   const bool default_port = port == 0 || port == (scheme == "https" ? 443 : 80);
   std::string canonical = absl::StrCat(scheme, "://", host, default_port ? "" : absl::StrCat(":", port),
