@@ -284,7 +284,8 @@ void CommitPipeline::AddDuplicateBalances(CommitRequest& request) const {
 }
 
 void CommitPipeline::Finish(CommitRequest& request, const absl::Status& status) const {
-  if (request.status.ok()) request.status = status;
+  // A refusal of its own stands only if its block does: it may rest on what is before it there.
+  if (request.status.ok() || !status.ok()) request.status = status;
   if (request.status.ok() && request.options.balances) AddDuplicateBalances(request);
 }
 

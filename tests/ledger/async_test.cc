@@ -433,6 +433,22 @@ TEST_F(LedgerCommitAsync, ABlockingCallerIsToldThatTheOutcomeIsIndeterminate) {
   Reopen();
 }
 
+TEST_F(LedgerCommitAsync, ARefusalWhoseBlockWasNotWrittenIsIndeterminateToo) {
+  Transaction hold = MakeHold(1, world_, alice_, 5);
+  hold.expires_at = clock_.Now() + absl::Seconds(1);
+  ASSERT_THAT(ledger_->Commit(hold), IsOkAndHolds(HasOutcome(Outcome::kApplied)));
+  clock_.Advance(absl::Seconds(2));
+  gate_.Close();
+  // Refused, but its block has the hold's expiry in it.
+  std::thread opener([this] {
+    EXPECT_THAT(ledger_->OpenAccount({.name = "alice", .asset = "EUR/2"}), StatusIs(absl::StatusCode::kAborted));
+  });
+  gate_.AwaitSync();
+  gate_.OpenWithFailure();
+  opener.join();
+  Reopen();
+}
+
 TEST_F(LedgerCommitAsync, AWaitingJournalReaderDoesNotHangOnAPoisonedLedger) {
   std::promise<void> started;
   absl::StatusOr<std::vector<JournalRecord>> records;
