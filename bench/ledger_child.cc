@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/ledger_child.h"
 
-#include <malloc.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <iostream>
 #include <string_view>
+#include <vector>
 
+#include "bench/child.h"
 #include "bench/workload.h"
 
 namespace northwind::bench {
@@ -21,14 +16,6 @@ namespace {
 
 constexpr std::string_view kDie = "--child-commit-and-die";
 constexpr std::string_view kMemory = "--child-memory-per-account";
-
-uint64_t ResidentBytes() {
-  malloc_trim(0);
-  std::ifstream statm("/proc/self/statm");
-  uint64_t pages = 0, resident = 0;
-  statm >> pages >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 double MeasureAccounts(const std::string& directory, uint64_t accounts) {
   // Buffers and caches that are bounded whatever the number of accounts are made small, so that they do not count.
@@ -47,29 +34,6 @@ double MeasureAccounts(const std::string& directory, uint64_t accounts) {
   }
   Must(open.ledger->WriteIndexes());
   return static_cast<double>(ResidentBytes() - before - names) / static_cast<double>(accounts);
-}
-
-// Starts this program again with three arguments; its standard output.
-std::string RunChild(std::string_view what, const std::string& directory, uint64_t count, int& wait_status) {
-  std::array<int, 2> ends;
-  if (pipe(ends.data()) != 0) std::abort();
-  std::string mode(what), number = std::to_string(count), path = directory, name = "ledger_bench";
-  std::array<char*, 5> arguments = {name.data(), mode.data(), path.data(), number.data(), nullptr};
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(ends[1], STDOUT_FILENO);
-    close(ends[0]);
-    execv("/proc/self/exe", arguments.data());
-    _exit(127);
-  }
-  close(ends[1]);
-  std::string output;
-  std::array<char, 256> buffer;
-  for (ssize_t n; (n = read(ends[0], buffer.data(), buffer.size())) > 0;)
-    output.append(buffer.data(), static_cast<size_t>(n));
-  close(ends[0]);
-  waitpid(child, &wait_status, 0);
-  return output;
 }
 
 }  // namespace
@@ -91,19 +55,11 @@ std::optional<int> RunAsChild(int argc, char** argv) {
 }
 
 void CommitAndDie(const std::string& directory, uint64_t transactions) {
-  int status = 0;
-  RunChild(kDie, directory, transactions, status);
-  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
-    std::cerr << "the child did not get as far as being killed\n";
-    std::abort();
-  }
+  RunChildThatDies(kDie, directory, transactions);
 }
 
 double MemoryPerAccount(const std::string& directory, uint64_t accounts) {
-  int status = 0;
-  const std::string output = RunChild(kMemory, directory, accounts, status);
-  if (status != 0) std::abort();
-  return std::strtod(output.c_str(), nullptr);
+  return RunChildForNumber(kMemory, directory, accounts);
 }
 
 }  // namespace northwind::bench
