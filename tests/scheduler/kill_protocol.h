@@ -55,7 +55,8 @@ inline std::string IdOf(const TaskName& name) {
 }
 inline std::optional<TaskName> NameOf(const std::string& id) {
   TaskName name;
-  if (std::sscanf(id.c_str(), "%u/%u/%u/%u", &name.batch.run, &name.batch.worker, &name.batch.batch, &name.index) != 4) {
+  if (std::sscanf(id.c_str(), "%u/%u/%u/%u", &name.batch.run, &name.batch.worker, &name.batch.batch, &name.index) !=
+      4) {
     return std::nullopt;
   }
   return name;

@@ -68,7 +68,8 @@ class Worker {
       task.policy.max_attempts = 12;
     }
     const HostRecord last{LastBatchKey(next_.worker), LastBatchValue(next_)};
-    Message message{.kind = Message::kScheduling, .task = {.batch = next_}, .number = static_cast<uint32_t>(tasks.size())};
+    Message message{
+        .kind = Message::kScheduling, .task = {.batch = next_}, .number = static_cast<uint32_t>(tasks.size())};
     Send(message);
     const auto outcomes = scheduler_.Schedule(tasks, {&last, 1});
     if (!outcomes.ok()) Fail("Schedule", outcomes.status());
@@ -141,7 +142,8 @@ int WorkUntilKilled(const std::string& directory, uint32_t run, uint64_t seed, u
 int main(int argc, char** argv) {
   if (argc == 5) {
     return northwind::testing::WorkUntilKilled(argv[1], static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10)),
-                                               std::strtoull(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10));
+                                               std::strtoull(argv[3], nullptr, 10),
+                                               std::strtoull(argv[4], nullptr, 10));
   }
   std::fprintf(stderr, "usage: scheduler_child DIRECTORY RUN SEED MIN_LOG_BYTES\n");
   return 64;

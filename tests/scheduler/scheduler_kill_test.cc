@@ -42,9 +42,10 @@ class KillLoop {
         ASSERT_NO_FATAL_FAILURE(Check()) << "after kill " << kills_;
       }
     }
-    std::printf("%llu kills, %llu while opening; acknowledged: %llu batches, %llu claims, %llu completions; %llu "
-                "completions found beyond those\n",
-                kills_, kills_while_opening_, scheduled_, claimed_, completed_, beyond_);
+    std::printf(
+        "%llu kills, %llu while opening; acknowledged: %llu batches, %llu claims, %llu completions; %llu "
+        "completions found beyond those\n",
+        kills_, kills_while_opening_, scheduled_, claimed_, completed_, beyond_);
     EXPECT_GT(completed_, kills);
     EXPECT_GT(beyond_, 0U) << "not one kill came between a write and its answer";
   }
