@@ -41,10 +41,12 @@ inline constexpr size_t kMaxTaskPayloadBytes = 65 << 10;
 // Errors and reasons longer than this are cut.
 inline constexpr size_t kMaxTaskErrorBytes = 1024;
 inline constexpr size_t kMaxPolicyDelays = 64;
-// Tasks in one call, and bytes of one call (ids, payloads, errors and host records together).
+// Tasks in one call, and bytes of one call (ids, keys, payloads, policies, errors and host records together).
 inline constexpr size_t kMaxTasksPerCall = 10'000;
 inline constexpr size_t kMaxTaskCallBytes = 8 << 20;
 inline constexpr size_t kMaxTaskQueues = 1024;
+// Keys that have settings of their own.
+inline constexpr size_t kMaxTaskKeySettings = 100'000;
 inline constexpr size_t kMaxDeadPage = 1000;
 inline constexpr size_t kMaxTaskPage = 1000;
 
@@ -89,7 +91,8 @@ enum class IfScheduled : uint8_t {
 struct TaskSpec {
   // Unique among all tasks of the scheduler that are waiting, claimed or dead; 1 … kMaxTaskIdBytes. Free again when the task is done.
   std::string id;
-  std::string queue;  // 1 … kMaxQueueNameBytes; made on first use
+  std::string
+      queue;  // 1 … kMaxQueueNameBytes; made on first use, also by Claim, and known until the scheduler is closed
   // What limits and order within the queue go by, such as a merchant; up to kMaxTaskKeyBytes; empty: none.
   std::string key;
   std::string payload;
@@ -221,7 +224,7 @@ struct DeadCursor {
 struct DeadPage {
   std::vector<TaskInfo> tasks;  // in the order in which they died
   // Pass as `after`. Nothing at the end. A page may be short and still have a next one: one call looks at no more than
-  // 100,000 dead letters.
+  // 100,000 dead letters, and with an id_prefix, for which they must be read, 1,000.
   std::optional<DeadCursor> next;
 };
 
@@ -271,7 +274,7 @@ struct SchedulerOptions {
   // A step of the wall clock further ahead than this is a jump: what it makes due is released at `release_per_second`.
   absl::Duration jump_threshold = absl::Seconds(10);
   uint32_t release_per_second = 1000;
-  // Bounds. One more task answers ResourceExhausted.
+  // Bounds. A call that could bring one task more answers ResourceExhausted. Memory: about 130 bytes a task. At most 100 million.
   uint64_t max_tasks = 10'000'000;
   size_t max_queued_calls = 10'000;
   // Tuning: payloads kept in memory; the log is not made shorter below `min_log_bytes`.
@@ -290,15 +293,16 @@ struct SchedulerOptions {
 // A late Finish is still taken if nobody has claimed the task since.
 // Time: a task is never handed out before its due time, as the clock showed it. When the wall clock steps back, what
 // waits goes on by the steady clock, and due times given from then on are meant by the new time; when it jumps ahead, what
-// becomes due is released at a bounded rate. Time zones never matter.
-// Errors: InvalidArgument for a call over its bounds (nothing done); ResourceExhausted: too many tasks, calls or
-// queues, or the disk below its floor (nothing done); Aborted: the write failed and the outcome is unknown, the scheduler is poisoned
+// becomes due is released at a bounded rate. Leases end by the same time: a jump ahead ends those that it passes, and a late
+// Finish is then still taken if nobody has claimed the task since. Time zones never matter.
+// Errors: InvalidArgument for a call over its bounds (nothing done); ResourceExhausted: too many tasks, calls, queues,
+// different policies (65,535) or keys with settings, or the disk below its floor (nothing done); Aborted: the write failed and the outcome is unknown, the scheduler is poisoned
 // and answers FailedPrecondition until store and scheduler are opened again; Cancelled: closed while waiting.
 class Scheduler {
  public:
   // Reads the log. DataLoss names what is damaged. FailedPrecondition if the store already has a scheduler open.
   static absl::StatusOr<std::unique_ptr<Scheduler>> Open(Store& store, const SchedulerOptions& options = {});
-  ~Scheduler();  // Close(), then frees. The store must still be alive.
+  ~Scheduler();  // Close(), then frees. The store must still be alive, and no thread be in a call any more.
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 

@@ -28,8 +28,10 @@ namespace {
 // What an op takes in the block beside its texts, at most.
 constexpr size_t kOpBytes = 128;
 constexpr size_t kMaxHostRecordValue = 64 << 10;
-constexpr size_t kStep = 1000;         // dead letters dealt with in one turn
-constexpr size_t kMaxLooks = 100'000;  // dead letters looked at in one call of ListDead
+constexpr size_t kStep = 1000;  // dead letters dealt with in one turn
+// Dead letters looked at in one turn; one that must be read for its id counts as so many.
+constexpr size_t kMaxLooks = 100'000;
+constexpr size_t kReadLooks = 100;
 constexpr absl::Duration kShortestLease = absl::Milliseconds(1);
 constexpr absl::Duration kLongestLease = absl::Hours(24 * 30);
 constexpr int64_t kSecond = 1'000'000'000;
@@ -126,7 +128,7 @@ absl::StatusOr<std::vector<ScheduleOutcome>> Scheduler::Core::Schedule(absl::Spa
     const TaskSpec& task = tasks[i];
     NW_RETURN_IF_ERROR(CheckTask(task));
     internal::EncodePolicy(task.policy, policies[i]);
-    bytes += task.id.size() + task.queue.size() + task.key.size() + task.payload.size();
+    bytes += task.id.size() + task.queue.size() + task.key.size() + task.payload.size() + policies[i].size();
   }
   NW_RETURN_IF_ERROR(CheckBytes(bytes));
   std::vector<ScheduleOutcome> outcomes;
@@ -160,7 +162,10 @@ ScheduleOutcome Scheduler::Core::ScheduleOne(const TaskSpec& task, const std::st
   const uint64_t number = table_.next_number();
   // What lies in the past is due now: it is no business of a jump of the clock.
   const int64_t now = timeline_->now();
-  const Backoff::Next first = Backoff(task.policy).First(std::max(ToLine(task.due), now), RandomOf(number, 0));
+  const int64_t due = std::max(ToLine(task.due), now);
+  const Backoff* const known = table_.KnownBackoff(policy);
+  const Backoff::Next first =
+      known != nullptr ? known->First(due, RandomOf(number, 0)) : Backoff(task.policy).First(due, RandomOf(number, 0));
   TaskOp op;
   op.kind = TaskOpKind::kTask;
   op.slot = table_.FreeSlot();
@@ -257,9 +262,11 @@ absl::StatusOr<std::vector<ClaimedTask>> Scheduler::Core::Claim(const ClaimOptio
     while (claimed.size() < options.max && bytes < kMaxTaskCallBytes) {
       const uint32_t slot = table_.NextReady(*queue);
       if (slot == TaskTable::kNoTask) break;
-      NW_ASSIGN_OR_RETURN(ClaimedTask task, ClaimOne(slot, until));
-      bytes += task.id.size() + task.key.size() + task.payload.size() + task.last_error.size();
-      claimed.push_back(std::move(task));
+      absl::StatusOr<ClaimedTask> task = ClaimOne(slot, until);
+      if (!task.ok() && claimed.empty()) return task.status();
+      if (!task.ok()) break;  // those claimed are handed out; the next call meets the error at once
+      bytes += task->id.size() + task->key.size() + task->payload.size() + task->last_error.size();
+      claimed.push_back(*std::move(task));
     }
     return absl::OkStatus();
   };
@@ -492,8 +499,9 @@ absl::StatusOr<DeadPage> Scheduler::Core::ListDead(const DeadFilter& filter, std
     auto it = table_.dead().lower_bound({from, 0, 0});
     if (after && after->died_at >= from) it = table_.dead().upper_bound({after->died_at, after->number, UINT32_MAX});
     DeadCursor last;
-    for (size_t looks = 0; it != table_.dead().end() && std::get<0>(*it) < before; ++it, ++looks) {
-      if (page.tasks.size() == limit || looks == kMaxLooks) {
+    const size_t look = filter.id_prefix.empty() ? 1 : kReadLooks;
+    for (size_t looks = 0; it != table_.dead().end() && std::get<0>(*it) < before; ++it, looks += look) {
+      if (page.tasks.size() == limit || looks >= kMaxLooks) {
         page.next = last;
         break;
       }
@@ -566,8 +574,9 @@ absl::StatusOr<size_t> Scheduler::Core::EndDead(const DeadFilter& filter, std::o
       }
       std::vector<uint32_t> chosen;
       size_t looks = 0;
+      const size_t look = filter.id_prefix.empty() ? 1 : kReadLooks;
       for (auto it = table_.dead().lower_bound(*place); it != table_.dead().end() && std::get<0>(*it) < end; ++it) {
-        if (chosen.size() == kStep || ++looks > kMaxLooks) {
+        if (chosen.size() == kStep || (looks += look) > kMaxLooks) {
           place = *it;
           more = true;
           break;
@@ -626,7 +635,12 @@ absl::Status Scheduler::Core::ChangeKey(std::string_view queue, std::string_view
     NW_ASSIGN_OR_RETURN(const uint16_t number, QueueOf(queue));
     KeyConfig config = table_.key_config(number, key);
     change(config);
-    if (config == table_.key_config(number, key)) return absl::OkStatus();
+    const KeyConfig before = table_.key_config(number, key);
+    if (config == before) return absl::OkStatus();
+    if (before == KeyConfig() && table_.configured_keys() >= kMaxTaskKeySettings) {
+      return Error(absl::StatusCode::kResourceExhausted, "scheduler: ", kMaxTaskKeySettings,
+                   " keys have settings of their own");
+    }
     table_.ConfigureKey(number, key, config);
     TaskLog::PutKey(queue, key, config, writes_);
     return absl::OkStatus();

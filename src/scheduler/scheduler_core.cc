@@ -34,8 +34,13 @@ static_assert(kTurnBytes + kMaxTasksPerCall * 256 + kExpiryBytes + (1 << 20) < s
 static_assert(kBlockBytes < size_t{1} << LogPlace::kOffsetBits);
 // The log may be so many times as long as what it is needed for.
 constexpr uint64_t kLogFactor = 4;
-// Blocks dropped from the log in one turn.
+// What is moved to the end of the log in one turn: as much as the turn itself writes, and so much more. With it, a log that
+// is kLogFactor times as long as it need be is gone through before it has grown by another quarter.
+constexpr size_t kCarryBytes = 256 << 10;
+// Blocks dropped from the log in one turn, and one more for so many bytes that it writes: small blocks at the beginning are gone
+// before large ones fill the disk.
 constexpr uint64_t kMaxDrops = 64;
+constexpr size_t kBytesPerDrop = 128;
 // How late a jump of the wall clock is noticed while all that happens is waiting.
 constexpr auto kLookAtClock = std::chrono::seconds(1);
 
@@ -55,6 +60,10 @@ absl::StatusOr<std::unique_ptr<Scheduler::Core>> Scheduler::Core::Open(Engine& e
   if (options.release_per_second == 0 || options.jump_threshold <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("scheduler: release_per_second and jump_threshold must be positive");
   }
+  if (options.max_tasks > TaskTable::kMaxSlots || options.max_queued_calls == 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "scheduler: max_tasks must be no more than ", TaskTable::kMaxSlots,
+                 ", max_queued_calls at least 1");
+  }
   if (!engine.AcquireSlot(Engine::Slot::kScheduler)) {
     return Error(absl::StatusCode::kFailedPrecondition, "store ", engine.path(), " has a scheduler open already");
   }
@@ -70,6 +79,18 @@ Scheduler::Core::~Core() {
 }
 
 absl::Status Scheduler::Core::Load() {
+  // Settings before tasks: a queue that is ordered while it is empty need not be put in order later.
+  NW_RETURN_IF_ERROR(log_.LoadSettings(
+      [&](std::string_view queue, const QueueConfig& config) -> absl::Status {
+        NW_ASSIGN_OR_RETURN(const uint16_t number, QueueOf(queue));
+        table_.ConfigureQueue(number, config);
+        return absl::OkStatus();
+      },
+      [&](std::string_view queue, std::string_view key, const KeyConfig& config) -> absl::Status {
+        NW_ASSIGN_OR_RETURN(const uint16_t number, QueueOf(queue));
+        table_.ConfigureKey(number, key, config);
+        return absl::OkStatus();
+      }));
   int64_t line = 0;
   uint64_t next_number = 1;
   bool first = true;
@@ -90,17 +111,6 @@ absl::Status Scheduler::Core::Load() {
     return absl::OkStatus();
   }));
   table_.EndReplay(next_number);
-  NW_RETURN_IF_ERROR(log_.LoadSettings(
-      [&](std::string_view queue, const QueueConfig& config) -> absl::Status {
-        NW_ASSIGN_OR_RETURN(const uint16_t number, QueueOf(queue));
-        table_.ConfigureQueue(number, config);
-        return absl::OkStatus();
-      },
-      [&](std::string_view queue, std::string_view key, const KeyConfig& config) -> absl::Status {
-        NW_ASSIGN_OR_RETURN(const uint16_t number, QueueOf(queue));
-        table_.ConfigureKey(number, key, config);
-        return absl::OkStatus();
-      }));
   timeline_.emplace(clock_, line,
                     internal::Timeline::Options{.jump_threshold = absl::ToInt64Nanoseconds(options_.jump_threshold),
                                                 .release_per_second = options_.release_per_second});
@@ -110,6 +120,7 @@ absl::Status Scheduler::Core::Load() {
     const size_t end = std::min(begin + kMaxTasksPerCall, leased.size());
     NW_RETURN_IF_ERROR(Run(1, [&]() -> absl::Status {
       for (size_t i = begin; i < end; ++i) {
+        if (table_.row(leased[i]).state != TaskRow::State::kLeased) continue;  // it has run out by now
         EndAttempt(leased[i], "the process ended during the attempt", 0, /*unknown=*/true);
       }
       return absl::OkStatus();
@@ -156,7 +167,14 @@ void Scheduler::Core::Lead(std::unique_lock<std::mutex>& lock) {
       poison_ =
           Error(absl::StatusCode::kFailedPrecondition, "the scheduler must be opened again after: ", status.message());
     }
-    WakeWaiters();
+    if (status.ok()) {
+      WakeWaiters();
+    } else {  // to be told
+      for (Waiter* waiter : waiters_) {
+        waiter->woken = true;
+        waiter->wake.notify_one();
+      }
+    }
   }
   for (Call* call : calls) {
     if (!status.ok()) call->status = status;
@@ -178,6 +196,8 @@ absl::Status Scheduler::Core::TakeTurns(const std::vector<Call*>& calls) {
   writes_.Clear();
   if (room.ok()) Advance();
   for (Call* call : calls) call->status = call->bytes > 0 && !room.ok() ? room : call->turn();
+  // Again: what has come in and is due already is there for the claims that wait.
+  table_.Release(*timeline_);
   if (room.ok()) NW_RETURN_IF_ERROR(ShortenLog());
   return WriteBlock();
 }
@@ -203,43 +223,49 @@ void Scheduler::Core::Advance() {
 }
 
 absl::Status Scheduler::Core::ShortenLog() {
-  uint64_t drops = 0;
   // The block under way is no candidate, nor is the last one if there is none: the log is never empty once begun.
   const uint64_t end = block_.empty() ? log_.next() - 1 : log_.next();
-  while (drops < kMaxDrops && log_.first() + drops < end && table_.live_in_block(log_.first() + drops) == 0) ++drops;
-  const uint64_t oldest = log_.first() + drops;
-  if (oldest < log_.next() && log_.first() < log_.next() && drops < kMaxDrops &&
-      log_.bytes() > std::max(options_.min_log_bytes, kLogFactor * table_.live_bytes())) {
-    NW_ASSIGN_OR_RETURN(const std::shared_ptr<const std::string> bytes, log_.Read(oldest));
-    if (block_.size() + bytes->size() <= kBlockBytes) {
-      TaskBlockReader block(*bytes);
-      TaskBlockHeader header;
-      TaskOp op;
-      if (!block.ReadHeader(oldest, header)) {
-        return Error(absl::StatusCode::kDataLoss, "scheduler log: block ", oldest, " is damaged");
-      }
-      while (block.Next(op)) {
-        if (op.kind != TaskOpKind::kTask || table_.row(op.slot).record != LogPlace::Of(oldest, op.offset)) continue;
-        const TaskRow& row = table_.row(op.slot);
-        NW_ASSIGN_OR_RETURN(const std::string error, ReadError(op.slot));
-        op.error = error;
-        op.created = row.created;
-        op.due = row.due;
-        op.delay = row.delay;
-        op.epoch = row.epoch;
-        op.attempts = row.attempts;
-        op.unknown = row.unknown;
-        op.cause = row.cause;
-        op.until = row.until;
-        op.state = row.state == TaskRow::State::kLeased ? StoredState::kLeased
-                   : row.state == TaskRow::State::kDead ? StoredState::kDead
-                                                        : StoredState::kWaiting;
-        Do(op);
-      }
-      ++drops;
-    }
+  const uint64_t max_drops = kMaxDrops + block_.size() / kBytesPerDrop;
+  const size_t full = std::min(2 * block_.size() + kCarryBytes, kBlockBytes);
+  uint64_t drops = 0;
+  for (; drops < max_drops && log_.first() + drops < end; ++drops) {
+    const uint64_t oldest = log_.first() + drops;
+    if (table_.live_in_block(oldest) == 0) continue;
+    if (log_.bytes() <= std::max(options_.min_log_bytes, kLogFactor * table_.live_bytes())) break;
+    NW_RETURN_IF_ERROR(CarryFrom(oldest, full));
+    if (table_.live_in_block(oldest) > 0) break;
   }
-  if (!block_.empty() || drops > 0) log_.DropFront(std::min(drops, end - log_.first()), writes_);
+  if (drops > 0) log_.DropFront(drops, writes_);
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::Core::CarryFrom(uint64_t number, size_t full) {
+  if (block_.size() >= full) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(const std::shared_ptr<const std::string> bytes, log_.Read(number));
+  TaskBlockReader block(*bytes);
+  TaskBlockHeader header;
+  TaskOp op;
+  if (!block.ReadHeader(number, header)) {
+    return Error(absl::StatusCode::kDataLoss, "scheduler log: block ", number, " is damaged");
+  }
+  while (block_.size() < full && block.Next(op)) {
+    if (op.kind != TaskOpKind::kTask || table_.row(op.slot).record != LogPlace::Of(number, op.offset)) continue;
+    const TaskRow& row = table_.row(op.slot);
+    NW_ASSIGN_OR_RETURN(const std::string error, ReadError(op.slot));
+    op.error = error;
+    op.created = row.created;
+    op.due = row.due;
+    op.delay = row.delay;
+    op.epoch = row.epoch;
+    op.attempts = row.attempts;
+    op.unknown = row.unknown;
+    op.cause = row.cause;
+    op.until = row.until;
+    op.state = row.state == TaskRow::State::kLeased ? StoredState::kLeased
+               : row.state == TaskRow::State::kDead ? StoredState::kDead
+                                                    : StoredState::kWaiting;
+    Do(op);
+  }
   return absl::OkStatus();
 }
 
@@ -250,8 +276,9 @@ void Scheduler::Core::Do(TaskOp& op) {
 }
 
 absl::StatusOr<std::shared_ptr<const std::string>> Scheduler::Core::ReadBlock(uint64_t number) {
-  if (number == log_.next()) return std::make_shared<const std::string>(block_.Finish(log_.next()));
-  return log_.Read(number);
+  if (number != log_.next()) return log_.Read(number);
+  // Not owned, nor copied: a turn may look into it once for every task.
+  return std::shared_ptr<const std::string>(std::shared_ptr<const std::string>(), &block_.bytes());
 }
 
 void Scheduler::Core::Close() {

@@ -82,8 +82,11 @@ class Scheduler::Core {
   absl::Status WriteBlock();
   // What time has brought: leases that ran out, tasks that became due.
   void Advance();
-  // Moves what is left of the oldest block to the end, if the log is much longer than what it is needed for.
+  // Drops blocks at the beginning that are needed no more, and moves what is left of the oldest ones to the end if the log is
+  // much longer than what it is needed for.
   absl::Status ShortenLog();
+  // Moves tasks of a block into the one under way, until none is left or that is so large.
+  absl::Status CarryFrom(uint64_t number, size_t full);
   void WakeWaiters();
   // A claim that may wait is known before it looks for the first time, so that no work can come in between unnoticed.
   void Join(Waiter& waiter);
@@ -105,6 +108,7 @@ class Scheduler::Core {
   // The task's own op, and what its fields point into.
   absl::StatusOr<internal::TaskOp> ReadRecord(uint32_t slot, std::shared_ptr<const std::string>& block);
   absl::StatusOr<std::string> ReadError(uint32_t slot);
+  // The block under way may be read too; what points into it is good until the next Do.
   absl::StatusOr<std::shared_ptr<const std::string>> ReadBlock(uint64_t number);
   uint64_t RandomOf(uint64_t number, uint32_t attempt) const { return internal::AttemptRandom(seed_, number, attempt); }
   void PutHostRecords(absl::Span<const HostRecord> records);

@@ -58,11 +58,11 @@ absl::Status TaskLog::LoadSettings(
     const std::string_view name = cursor.key().substr(1);
     if (cursor.key()[0] == kKey) {
       const size_t size = name.empty() ? 0 : static_cast<uint8_t>(name[0]);
-      if (size == 0 || name.size() < 1 + size || !in.AtEnd()) return Malformed("setting of a key");
+      if (size == 0 || name.size() <= 1 + size || !in.AtEnd()) return Malformed("setting of a key");
       NW_RETURN_IF_ERROR(
           key(name.substr(1, size), name.substr(1 + size), {.paused = paused != 0, .max_leased = limit}));
     } else if (cursor.key()[0] == kQueue) {
-      if (!in.GetByte(order) || order > static_cast<uint8_t>(KeyOrder::kSkipDead) || !in.AtEnd()) {
+      if (name.empty() || !in.GetByte(order) || order > static_cast<uint8_t>(KeyOrder::kSkipDead) || !in.AtEnd()) {
         return Malformed("setting of a queue");
       }
       NW_RETURN_IF_ERROR(
@@ -138,7 +138,8 @@ void TaskLog::Cache(uint64_t number, std::shared_ptr<const std::string> block) {
   cached_bytes_ += block->size();
   cache_.emplace(number, std::move(block));
   cached_.push_back(number);
-  while (cached_bytes_ > cache_bytes_ && !cached_.empty()) {
+  // The last one stays, however large: a turn that takes its tasks one by one must not read it for each.
+  while (cached_bytes_ > cache_bytes_ && cached_.size() > 1) {
     const auto oldest = cache_.find(cached_.front());
     cached_bytes_ -= oldest->second->size();
     cache_.erase(oldest);

@@ -70,7 +70,7 @@ class TaskLog {
   std::shared_ptr<const std::string> appended_;
   uint64_t dropped_ = 0;
 
-  // The blocks read or written last, in order of coming in.
+  // The blocks read or written last, in order of coming in: so many bytes, and one block at least.
   absl::flat_hash_map<uint64_t, std::shared_ptr<const std::string>> cache_;
   std::deque<uint64_t> cached_;
   uint64_t cached_bytes_ = 0;

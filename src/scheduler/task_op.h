@@ -77,6 +77,8 @@ class TaskBlockWriter {
   void Add(TaskOp& op);
   bool empty() const { return ops_ == 0; }
   size_t size() const { return bytes_.size(); }
+  // As far as it is, without its hash.
+  const std::string& bytes() const { return bytes_; }
   // The whole block, as number so and so of the log. Valid until Begin.
   const std::string& Finish(uint64_t number);
 

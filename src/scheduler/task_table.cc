@@ -13,6 +13,10 @@ namespace {
 
 using State = TaskRow::State;
 
+LogPlace PlaceOfError(const TaskOp& op, uint64_t block) {
+  return op.error.empty() ? LogPlace() : LogPlace::Of(block, op.error_offset);
+}
+
 absl::Status Impossible(const TaskOp& op, const char* what) {
   return Error(absl::StatusCode::kDataLoss, "scheduler log: task ", op.number, " ", what);
 }
@@ -70,6 +74,13 @@ absl::Status TaskTable::Apply(const TaskOp& op, uint64_t block, int64_t line) {
       return absl::OkStatus();
     case TaskOpKind::kWaits:
     case TaskOpKind::kDead:
+      // A late word about an attempt: the timer of the next one stands, and must not be there twice.
+      if (op.kind == TaskOpKind::kWaits && row.state == State::kWaiting && row.due == op.due) {
+        row.delay = op.delay;
+        row.unknown = op.unknown;
+        row.error = PlaceOfError(op, block);
+        return absl::OkStatus();
+      }
       Detach(op.slot);
       if (op.kind == TaskOpKind::kWaits) {
         row.state = State::kWaiting;
@@ -81,7 +92,7 @@ absl::Status TaskTable::Apply(const TaskOp& op, uint64_t block, int64_t line) {
         row.until = op.until;
       }
       row.unknown = op.unknown;
-      row.error = LogPlace::Of(block, op.error_offset);
+      row.error = PlaceOfError(op, block);
       break;
     case TaskOpKind::kAgain:
       if (row.state != State::kDead) return Impossible(op, "is not dead");
@@ -103,9 +114,7 @@ absl::Status TaskTable::Insert(const TaskOp& op, uint64_t block) {
   const IdHash id = HashTaskId(op.id);
   if (ids_.contains(id)) return Impossible(op, "has the id of another");
   const std::optional<uint16_t> queue = QueueNumber(op.queue, /*make=*/true);
-  // Ops are numbered densely as they come, so that slots are dense too; far beyond is damage.
-  if (!queue || op.slot > rows_.size() + kMaxTasksPerCall * 1000 ||
-      (!KnowsPolicy(std::string(op.policy)) && policies() >= kMaxPolicies)) {
+  if (!queue || op.slot >= kMaxSlots || (!KnowsPolicy(std::string(op.policy)) && policies() >= kMaxPolicies)) {
     return Impossible(op, "cannot be taken");
   }
   if (op.slot < rows_.size()) {
@@ -180,7 +189,7 @@ void TaskTable::Remove(uint32_t slot) {
 void TaskTable::PlaceRecord(TaskRow& row, const TaskOp& op, uint64_t block) {
   row.record = LogPlace::Of(block, op.offset);
   row.record_bytes = op.bytes;
-  row.error = op.error.empty() ? LogPlace() : LogPlace::Of(block, op.error_offset);
+  row.error = PlaceOfError(op, block);
   live_bytes_ += op.bytes;
   ++live_in_block_[block];
 }
@@ -519,6 +528,8 @@ void TaskTable::ConfigureQueue(uint16_t number, const QueueConfig& config) {
 
 void TaskTable::ConfigureKey(uint16_t queue, std::string_view name, const KeyConfig& config) {
   const uint32_t key = InternKey(queue, name);
+  if (keys_[key]->config != KeyConfig()) --configured_keys_;
+  if (config != KeyConfig()) ++configured_keys_;
   keys_[key]->config = config;
   Reoffer(key);
   ReleaseKey(key);

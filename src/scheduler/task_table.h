@@ -78,6 +78,7 @@ class TaskTable {
  public:
   static constexpr uint32_t kNoTask = UINT32_MAX;
   static constexpr size_t kMaxPolicies = UINT16_MAX;
+  static constexpr uint32_t kMaxSlots = 100'000'000;
 
   TaskTable();
   TaskTable(const TaskTable&) = delete;
@@ -103,6 +104,11 @@ class TaskTable {
   uint32_t FreeSlot() const { return free_.empty() ? static_cast<uint32_t>(rows_.size()) : free_.back(); }
   const Backoff& backoff(const TaskRow& row) const { return policies_[row.policy]->backoff; }
   bool KnowsPolicy(const std::string& encoded) const { return policy_numbers_.contains(encoded); }
+  // Of a policy that some task has; null if none has it.
+  const Backoff* KnownBackoff(const std::string& encoded) const {
+    const auto found = policy_numbers_.find(encoded);
+    return found == policy_numbers_.end() ? nullptr : &policies_[found->second]->backoff;
+  }
   size_t policies() const { return policy_numbers_.size(); }
   std::string_view KeyName(const TaskRow& row) const;
   const std::string& QueueName(const TaskRow& row) const { return queues_[row.queue]->name; }
@@ -131,6 +137,8 @@ class TaskTable {
   const QueueConfig& queue_config(uint16_t queue) const { return queues_[queue]->config; }
   void ConfigureKey(uint16_t queue, std::string_view key, const KeyConfig& config);
   KeyConfig key_config(uint16_t queue, std::string_view key) const;
+  // Keys whose settings are not the default ones.
+  size_t configured_keys() const { return configured_keys_; }
   std::vector<QueueStats> Stats() const;
 
   // ---- Dead letters ---------------------------------------------------------------------------------------
@@ -232,6 +240,7 @@ class TaskTable {
   absl::flat_hash_map<std::string, uint16_t> queue_numbers_;
   std::vector<std::unique_ptr<KeyState>> keys_;  // 0 unused
   std::vector<uint32_t> free_keys_;
+  size_t configured_keys_ = 0;
   absl::flat_hash_map<std::pair<uint16_t, std::string>, uint32_t> key_numbers_;
   std::vector<std::unique_ptr<Policy>> policies_;
   std::vector<uint16_t> free_policies_;

@@ -115,6 +115,54 @@ TEST_F(SchedulerLog, IsNotShortenedBelowWhatIsNeeded) {
   EXPECT_THAT(Claim(1000), SizeIs(200));
 }
 
+TEST_F(SchedulerLog, ABlockThatGrowsWhenItIsCarriedGoesBitByBit) {
+  // Small tasks in one block, each of which has got a long error since: many times as many bytes when carried.
+  constexpr size_t kTasks = 4000;
+  options_.min_log_bytes = 0;
+  Reopen();
+  std::vector<TaskSpec> tasks;
+  for (size_t i = 0; i < kTasks; ++i) tasks.push_back(Task(std::to_string(i)));
+  ScheduleAll(tasks);
+  const std::string error(kMaxTaskErrorBytes, 'e');
+  std::vector<Finish> ends;
+  for (const ClaimedTask& task : Claim(kTasks)) {
+    ends.push_back({.task = task.handle, .verdict = Verdict::kRetry, .error = error});
+  }
+  ASSERT_THAT(ends, SizeIs(kTasks));
+  for (size_t first = 0; first < kTasks; first += 500) {
+    ASSERT_THAT(scheduler_->FinishAll(absl::MakeConstSpan(ends).subspan(first, 500)), IsOk());
+  }
+  const uint64_t with_tasks = Blocks().front();
+  for (int i = 0; Blocks().front() <= with_tasks; ++i) {
+    ASSERT_LT(i, 1000) << "the log is not made shorter";
+    TaskSpec task = Task("churn");
+    task.payload = std::string(kMaxTaskPayloadBytes, 'x');
+    Schedule(task);
+    ASSERT_THAT(scheduler_->Cancel(std::vector<std::string>{"churn"}), IsOk());
+  }
+  for (const uint64_t block : Blocks()) {
+    EXPECT_LT((*store_->engine().Get(Space::kTasks, BlockKey(block)))->view().size(), size_t{1500} << 10);
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (const size_t i : {size_t{0}, kTasks / 2, kTasks - 1}) EXPECT_EQ(Info(std::to_string(i)).last_error, error);
+    EXPECT_EQ(scheduler_->Stats()->tasks, kTasks);
+    Reopen();
+  }
+}
+
+TEST_F(SchedulerLog, SmallBlocksAtItsBeginningDoNotLetItGrow) {
+  for (int i = 0; i < 300; ++i) Schedule(DueIn(absl::Hours(1), "small" + std::to_string(i)));
+  TaskSpec large = Task("large");
+  large.payload = std::string(60'000, 'x');
+  for (int i = 0; i < 40; ++i) {
+    Schedule(large);
+    Complete(ClaimOne());
+  }
+  EXPECT_GT(Blocks().front(), 300U) << "gone while the first large ones were written";
+  EXPECT_LT(scheduler_->Stats()->log_bytes, 500'000U);
+  EXPECT_EQ(scheduler_->Stats()->tasks, 300U);
+}
+
 TEST_F(SchedulerLog, AByteThatChangedIsFoundOnOpening) {
   for (int i = 0; i < 3; ++i) Schedule(Task("t" + std::to_string(i)));
   Damage(2, 30);

@@ -5,12 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "src/scheduler/task_log.h"
+#include "src/store/engine.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace northwind::testing {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -142,6 +145,16 @@ TEST_F(SchedulerTasks, CallsOverTheirBoundsDoNothing) {
   EXPECT_THAT(scheduler_->Claim({.queue = "q", .lease = absl::ZeroDuration()}),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+}
+
+TEST_F(SchedulerTasks, PoliciesCountForTheBoundOfACall) {
+  std::vector<TaskSpec> tasks;
+  for (size_t i = 0; i < kMaxTasksPerCall; ++i) {
+    tasks.push_back(Task("t" + std::to_string(i)));
+    tasks.back().payload = std::string(400, 'p');
+    tasks.back().policy.delays.assign(kMaxPolicyDelays, absl::Hours(24 * 365 * 100));
+  }
+  EXPECT_THAT(scheduler_->Schedule(tasks), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("bound")));
 }
 
 TEST_F(SchedulerTasks, OneTaskTooManyIsRefusedAndThoseThereGoOn) {
@@ -289,6 +302,20 @@ TEST_F(SchedulerAttempts, ALateRetryIsNotAnotherAttempt) {
   EXPECT_EQ(Info("a").due, clock_.Now() + absl::Hours(1));
 }
 
+TEST_F(SchedulerAttempts, AThousandLateRetriesAreNoMoreThanOne) {
+  Schedule(Task("a"));
+  const ClaimedTask task = ClaimOne();
+  clock_.Advance(absl::Minutes(2));
+  const absl::Time due = Info("a").due;
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(Retry(task, "error " + std::to_string(i)), FinishOutcome::kWaits);
+  EXPECT_EQ(Info("a").due, due);
+  EXPECT_EQ(Info("a").attempts, 1U);
+  EXPECT_EQ(Info("a").last_error, "error 999");
+  EXPECT_EQ(*scheduler_->Stats()->next_due, due);
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_THAT(Claim(), SizeIs(1));
+}
+
 TEST_F(SchedulerAttempts, ExtendKeepsALease) {
   Schedule(Task("a"));
   const ClaimedTask task = ClaimOne();
@@ -388,6 +415,27 @@ TEST_F(SchedulerReopened, KnowsSettings) {
   ASSERT_THAT(scheduler_->ConfigureKey("q", "k", {}), IsOk());
   Reopen();
   EXPECT_THAT(scheduler_->GetKey("q", "k"), IsOkAndHolds(KeyConfig{}));
+}
+
+TEST_F(SchedulerReopened, ALeaseThatRanOutBeforeIsCountedOnce) {
+  TaskSpec task = Task("a");
+  task.policy.jitter = Jitter::kDecorrelated;
+  Schedule(task);
+  EXPECT_THAT(Claim(1, absl::Seconds(1)), SizeIs(1));
+  clock_.Advance(absl::Minutes(1));
+  Reopen();
+  EXPECT_EQ(Info("a").attempts, 1U);
+  EXPECT_EQ(Info("a").last_error, "the lease ran out");
+}
+
+TEST_F(SchedulerReopened, OptionsThatMakeNoSenseAreRefused) {
+  scheduler_.reset();
+  SchedulerOptions options = options_;
+  options.max_tasks = 100'000'001;
+  EXPECT_THAT(Scheduler::Open(*store_, options), StatusIs(absl::StatusCode::kInvalidArgument));
+  options = options_;
+  options.release_per_second = 0;
+  EXPECT_THAT(Scheduler::Open(*store_, options), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(SchedulerReopened, OnlyOneSchedulerAtATime) {
@@ -572,6 +620,23 @@ TEST_F(SchedulerKeys, OrderCanBeGivenUp) {
   EXPECT_THAT(ClaimIds(), ElementsAre("a1"));
   ASSERT_THAT(scheduler_->ConfigureQueue("q", {}), IsOk());
   EXPECT_THAT(ClaimIds(), ElementsAre("a2"));
+}
+
+TEST_F(SchedulerKeys, ThereIsABoundToKeysWithSettings) {
+  for (size_t i = 0; i < 3; ++i) ASSERT_THAT(scheduler_->PauseKey("q", "k" + std::to_string(i)), IsOk());
+  Shut();
+  // Written at once, since a hundred thousand calls are a hundred thousand synced writes.
+  NW_ASSERT_OK_AND_ASSIGN(store_, Store::Open({.path = directory_ / "store", .free_space_floor_bytes = 0}));
+  internal::WriteSet writes;
+  for (size_t i = 3; i < kMaxTaskKeySettings; ++i) {
+    internal::TaskLog::PutKey("q", "k" + std::to_string(i), {.paused = true}, writes);
+  }
+  ASSERT_THAT(store_->engine().Write(writes), IsOk());
+  NW_ASSERT_OK_AND_ASSIGN(scheduler_, Scheduler::Open(*store_, options_));
+  EXPECT_THAT(scheduler_->PauseKey("q", "one more"), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(scheduler_->ConfigureKey("q", "k7", {.max_leased = 2}), IsOk()) << "it has some already";
+  EXPECT_THAT(scheduler_->ResumeKey("q", "k8"), IsOk());
+  EXPECT_THAT(scheduler_->PauseKey("q", "one more"), IsOk());
 }
 
 TEST_F(SchedulerKeys, ThereIsABoundToQueues) {

@@ -70,6 +70,24 @@ TEST_F(SchedulerThreads, AWaitEndsWithNothingAtItsDeadline) {
   EXPECT_THAT(scheduler_->Claim({.queue = "q", .wait = absl::Milliseconds(5)}), IsOkAndHolds(SizeIs(0)));
 }
 
+TEST_F(SchedulerThreads, ATaskThatIsDueWakesAtOnceWhateverTheRateOfRelease) {
+  options_.release_per_second = 1;
+  Reopen();
+  std::thread worker([this] {
+    for (int i = 0; i < 30; ++i) {
+      const auto tasks = Await();
+      ASSERT_THAT(tasks, IsOkAndHolds(SizeIs(1)));
+      ASSERT_THAT(scheduler_->Complete((*tasks)[0].handle), IsOk());
+    }
+  });
+  for (int i = 0; i < 30; ++i) {
+    Schedule(Task("t" + std::to_string(i)));
+    const QueueStats stats = Stats();
+    EXPECT_EQ(stats.waiting, stats.ready);
+  }
+  worker.join();
+}
+
 TEST_F(SchedulerThreads, AWaitIsCancelledWhenTheSchedulerCloses) {
   std::vector<std::thread> workers;
   std::atomic<int> cancelled = 0;
