@@ -3,8 +3,10 @@
 // The scheduler's log on disk: that it stays short, survives power cuts, and is not believed when it is damaged.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "src/base/coding.h"
 #include "src/store/engine.h"
 #include "tests/scheduler/scheduler_fixture.h"
@@ -105,6 +107,37 @@ TEST_F(SchedulerLog, CarriesOldTasksAlongWithAllTheirState) {
     }
     Reopen();
   }
+}
+
+// Written down by hand from docs/format.md.
+TEST_F(SchedulerLog, GoldenBytesOfSettingsAndOfTheFirstBlock) {
+  ASSERT_THAT(scheduler_->ConfigureQueue("q", {.paused = true, .max_per_key = 300, .order = KeyOrder::kSkipDead}),
+              IsOk());
+  ASSERT_THAT(scheduler_->ConfigureKey("q", "key", {.paused = false, .max_leased = 300}), IsOk());
+  ASSERT_THAT(scheduler_->PauseKey("queue", "k"), IsOk());
+  ASSERT_THAT(scheduler_->PauseKey("queue", "gone"), IsOk());
+  ASSERT_THAT(scheduler_->ResumeKey("queue", "gone"), IsOk());
+  Schedule(DueIn(absl::Hours(1), "a"));
+  std::vector<std::pair<std::string, std::string>> found;
+  Cursor cursor = store_->engine().NewCursor(Space::kTasks);
+  for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
+    const std::string_view key = cursor.key(), value = cursor.value();
+    if (key[0] != 'b') {
+      found.emplace_back(key, absl::BytesToHexString({value.data(), value.size()}));
+    } else {
+      EXPECT_EQ(absl::BytesToHexString({key.data(), key.size()}), "620000000000000001");
+    }
+  }
+  ASSERT_THAT(cursor.status(), IsOk());
+  using Record = std::pair<std::string, std::string>;
+  EXPECT_THAT(found, ElementsAre(Record("f", "0000000000000001"),  //
+                                 Record("k\x01qkey", "00ac02"),    // not paused, 300
+                                 Record("k\x05queuek", "0100"),    // paused, as the queue says
+                                 Record("qq", "01ac0202")));       // paused, 300, kSkipDead
+  Reopen();
+  EXPECT_THAT(scheduler_->GetKey("q", "key"), IsOkAndHolds(KeyConfig{.max_leased = 300}));
+  EXPECT_THAT(scheduler_->GetQueue("q"),
+              IsOkAndHolds(QueueConfig{.paused = true, .max_per_key = 300, .order = KeyOrder::kSkipDead}));
 }
 
 TEST_F(SchedulerLog, IsNotShortenedBelowWhatIsNeeded) {
