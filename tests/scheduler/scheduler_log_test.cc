@@ -2,6 +2,7 @@
 //
 // The scheduler's log on disk: that it stays short, survives power cuts, and is not believed when it is damaged.
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,7 +120,8 @@ TEST_F(SchedulerLog, GoldenBytesOfSettingsAndOfTheFirstBlock) {
   ASSERT_THAT(scheduler_->ResumeKey("queue", "gone"), IsOk());
   Schedule(DueIn(absl::Hours(1), "a"));
   std::vector<std::pair<std::string, std::string>> found;
-  Cursor cursor = store_->engine().NewCursor(Space::kTasks);
+  std::optional<Cursor> walk = store_->engine().NewCursor(Space::kTasks);
+  Cursor& cursor = *walk;
   for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
     const std::string_view key = cursor.key(), value = cursor.value();
     if (key[0] != 'b') {
@@ -129,6 +131,7 @@ TEST_F(SchedulerLog, GoldenBytesOfSettingsAndOfTheFirstBlock) {
     }
   }
   ASSERT_THAT(cursor.status(), IsOk());
+  walk.reset();  // before its store
   using Record = std::pair<std::string, std::string>;
   EXPECT_THAT(found, ElementsAre(Record("f", "0000000000000001"),  //
                                  Record("k\x01qkey", "00ac02"),    // not paused, 300
