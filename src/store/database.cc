@@ -32,9 +32,9 @@ constexpr std::string_view kMagic = "northwind";
 constexpr char kIdentityKey[] = "identity";
 constexpr char kDroppingKey[] = "dropping";
 
-constexpr std::array<std::string_view, kSpaceCount> kSpaceNames = {
-    "default", "journal", "host", "ids", "entries", "references", "links", "accounts", "holds", "times", "state",
-    "tasks"};
+constexpr std::array<std::string_view, kSpaceCount> kSpaceNames = {"default", "journal",    "host",  "ids",
+                                                                   "entries", "references", "links", "accounts",
+                                                                   "holds",   "times",      "state", "tasks"};
 
 // So that a look at a store that we may have to refuse leaves no log file in it.
 class SilentLogger final : public rocksdb::Logger {
@@ -320,7 +320,7 @@ absl::Status Database::DropDerived() {
 absl::Status Database::RecreateDerived() {
   const std::string context = "emptying the derived spaces of store " + path();
   std::vector<rocksdb::ColumnFamilyHandle*> dropped(handles_.begin() + kFirstDerivedSpace,
-                                                     handles_.begin() + kEndOfDerivedSpaces);
+                                                    handles_.begin() + kEndOfDerivedSpaces);
   NW_RETURN_IF_ERROR(ToStatus(db_->DropColumnFamilies(dropped), context));
   Spaces derived;
   for (size_t i = kFirstDerivedSpace; i < kEndOfDerivedSpaces; ++i) {

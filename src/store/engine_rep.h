@@ -15,7 +15,7 @@ namespace northwind::internal {
 struct Engine::Rep {
   std::unique_ptr<Database> database;
   std::array<std::atomic<bool>, 2> slot_taken{};  // by Engine::Slot
-  absl::Mutex ingest_mutex;  // held to ingest, and shared to keep ingests out
+  absl::Mutex ingest_mutex;                       // held to ingest, and shared to keep ingests out
 };
 
 }  // namespace northwind::internal
