@@ -46,7 +46,8 @@ std::string_view Name(RailState state);
 struct RailAnswer {
   RailState state = RailState::kUnknown;
   std::string reason;  // kFailed, kUnknown: why; kept with the payout, cut to kMaxTaskErrorBytes
-  // kPending, kUnknown: not worth asking before; the later of this and the policy's own delay holds.
+  // kPending, kUnknown: not worth asking before; the later of this and the policy's own delay holds. No later than
+  // kMaxRailDelay from now.
   absl::Time not_before = absl::InfinitePast();
 };
 
@@ -60,8 +61,11 @@ struct PayoutInstruction {
   absl::Time requested_at;  // recorded in the ledger
 };
 
+inline constexpr absl::Duration kMaxRailDelay = absl::Hours(24 * 7);
+
 // A bank, card scheme or other way to move money out: the host's. Both calls come from several threads at once and should return
-// within PayoutOptions::lease; a call that takes longer is not repeated, but its answer may be lost and asked for again.
+// within PayoutOptions::lease; a call that takes longer is not repeated, but its answer may be lost and asked for again. A call
+// that throws, or answers what is no RailState, is taken for kUnknown.
 class PayoutRail {
  public:
   virtual ~PayoutRail() = default;
@@ -140,8 +144,8 @@ struct PayoutOptions {
   // Of events made from answers; the system's if null. Should be the scheduler's.
   Clock* clock = nullptr;
   int workers = 4;    // threads that call the rail, 1 … 256
-  size_t batch = 16;  // payouts that one worker takes at a time, 1 … 1000; their calls come one after the other
-  absl::Duration lease = absl::Minutes(10);  // for all calls of a batch
+  size_t batch = 16;  // payouts that one worker takes at a time, 1 … 256; their calls come one after the other
+  absl::Duration lease = absl::Minutes(10);  // for all calls of a batch; 1 s … 24 h
   // Between calls of the rail. It must not end: a payout is asked about until the rail answers.
   RetryPolicy policy = DefaultPolicy();
 

@@ -265,16 +265,17 @@ class Intake {
   // The end of the input: quarantines what is still parked, in order of arrival.
   absl::StatusOr<std::vector<LateOutcome>> Finish();
 
-  // With a scheduler: tries parked events whose time has come anew, up to `limit` (1 … 1000), and sends those to quarantine
-  // that have waited long enough. What became of events that do not wait any more. To be called now and then, such as from
-  // a timer; FailedPrecondition without a scheduler.
+  // With a scheduler: tries parked events whose time has come anew, up to `limit` (1 … 1000), together with those that wait
+  // for the same, and sends those to quarantine that have waited long enough. What became of events that do not wait any
+  // more. To be called now and then, such as from a timer; FailedPrecondition without a scheduler.
   absl::StatusOr<std::vector<LateOutcome>> RetryParked(size_t limit = 1000);
 
   size_t parked() const;
   // Limit 1 … kMaxQuarantinePage. To try an event again, Apply its raw bytes.
   absl::StatusOr<QuarantinePage> ListQuarantine(std::string_view after = {}, size_t limit = 100) const;
   // Applies quarantined events again, in the order given; one outcome each. What the ledger answers leaves the quarantine.
-  // NotFound names an id that is not there; then nothing is done. At most kMaxQuarantinePage.
+  // NotFound names an id that is not there; then nothing is done. At most kMaxQuarantinePage. An event that is kept in part
+  // only (raw_size) stays quarantined. What parked events this resolves is told by the next call that returns late outcomes.
   absl::StatusOr<std::vector<EventOutcome>> RedriveQuarantined(absl::Span<const std::string> ids);
   // Removes events from the quarantine for good. How many there were.
   absl::StatusOr<size_t> DiscardQuarantined(absl::Span<const std::string> ids);

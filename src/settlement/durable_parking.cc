@@ -2,6 +2,7 @@
 #include "src/settlement/durable_parking.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "northwind/status.h"
@@ -65,30 +66,25 @@ absl::StatusOr<std::vector<DurableParking::Kept>> DurableParking::Load() {
 
 void DurableParking::Know(std::string_view raw, uint64_t arrival) {
   std::string id = TaskIdOf(raw);
-  arrivals_.emplace(id, arrival);
-  ids_.emplace(arrival, std::move(id));
+  arrivals_[id] = arrival;
+  ids_[arrival] = std::move(id);
 }
 
 void DurableParking::Add(const RawEvent& event, uint64_t arrival) {
   Know(event.bytes, arrival);
-  TaskSpec task{.id = ids_.at(arrival), .queue = kQueue, .policy = policy_, .if_scheduled = IfScheduled::kKeep};
+  // An older task of the same event that could not be removed yet has used up its attempts, and may be dead.
+  TaskSpec task{.id = ids_.at(arrival), .queue = kQueue, .policy = policy_, .if_scheduled = IfScheduled::kReplace};
   task.payload.push_back(static_cast<char>(event.format));
   PutVarint64(task.payload, event.position);
   task.payload.append(event.bytes);
-  added_.push_back(std::move(task));
+  added_.emplace(arrival, std::move(task));
 }
 
 void DurableParking::Remove(uint64_t arrival) {
   const auto id = ids_.find(arrival);
   if (id == ids_.end()) return;
   // What came and went within one call was never written.
-  const auto added =
-      std::find_if(added_.begin(), added_.end(), [&](const TaskSpec& task) { return task.id == id->second; });
-  if (added != added_.end()) {
-    added_.erase(added);
-  } else {
-    removed_.push_back(id->second);
-  }
+  if (added_.erase(arrival) == 0) removed_.push_back(id->second);
   arrivals_.erase(id->second);
   ids_.erase(id);
 }
@@ -96,20 +92,25 @@ void DurableParking::Remove(uint64_t arrival) {
 void DurableParking::Remove(std::string_view raw) { removed_.push_back(TaskIdOf(raw)); }
 
 absl::Status DurableParking::Flush() {
-  // In calls that fit the scheduler's bounds.
-  while (!added_.empty()) {
-    size_t count = 0, bytes = 0;
-    for (; count < added_.size() && count < kMaxTasksPerCall; ++count) {
-      bytes += added_[count].payload.size() + added_[count].id.size() + added_[count].queue.size();
-      if (count > 0 && bytes > kMaxTaskCallBytes) break;
-    }
-    NW_RETURN_IF_ERROR(scheduler_.Schedule(absl::MakeConstSpan(added_).first(count)).status());
-    added_.erase(added_.begin(), added_.begin() + static_cast<ptrdiff_t>(count));
-  }
+  // In calls that fit the scheduler's bounds. What is removed goes first: it makes room, and an event that was removed
+  // and is parked again has the same id.
   while (!removed_.empty()) {
     const size_t count = std::min(removed_.size(), kMaxTasksPerCall);
-    NW_RETURN_IF_ERROR(scheduler_.Cancel(absl::MakeConstSpan(removed_).first(count)).status());
-    removed_.erase(removed_.begin(), removed_.begin() + static_cast<ptrdiff_t>(count));
+    const auto begin = removed_.end() - static_cast<ptrdiff_t>(count);
+    NW_RETURN_IF_ERROR(scheduler_.Cancel(std::vector<std::string>(begin, removed_.end())).status());
+    removed_.erase(begin, removed_.end());
+  }
+  while (!added_.empty()) {
+    std::vector<TaskSpec> tasks;
+    size_t bytes = 0;
+    auto end = added_.begin();
+    for (; end != added_.end() && tasks.size() < kMaxTasksPerCall; ++end) {
+      bytes += end->second.payload.size() + end->second.id.size() + end->second.queue.size();
+      if (!tasks.empty() && bytes > kMaxTaskCallBytes) break;
+      tasks.push_back(end->second);
+    }
+    NW_RETURN_IF_ERROR(scheduler_.Schedule(tasks).status());
+    added_.erase(added_.begin(), end);
   }
   return absl::OkStatus();
 }
@@ -130,9 +131,32 @@ absl::StatusOr<std::vector<DurableParking::Due>> DurableParking::Claim(size_t li
   return due;
 }
 
-absl::StatusOr<bool> DurableParking::WaitOn(const Due& due) {
-  NW_ASSIGN_OR_RETURN(const FinishOutcome outcome, scheduler_.Retry(due.handle, "what it works on has not come"));
-  return outcome != FinishOutcome::kDead;
+absl::StatusOr<std::vector<uint64_t>> DurableParking::WaitOn(absl::Span<const Due> due) {
+  std::vector<Finish> finishes;
+  for (const Due& one : due) {
+    finishes.push_back({.task = one.handle, .verdict = Verdict::kRetry, .error = "what it works on has not come"});
+  }
+  NW_RETURN_IF_ERROR(scheduler_.FinishAll(finishes).status());
+  // All that have died, and not only by this call: an attempt that nobody ended is the last of a task as well.
+  std::vector<uint64_t> ended;
+  NW_ASSIGN_OR_RETURN(const SchedulerStats stats, scheduler_.Stats());
+  const bool some = std::any_of(stats.queues.begin(), stats.queues.end(),
+                                [](const QueueStats& queue) { return queue.queue == kQueue && queue.dead > 0; });
+  if (!some) return ended;  // and dead letters of other queues are not looked through
+  std::optional<DeadCursor> after;
+  do {
+    NW_ASSIGN_OR_RETURN(const DeadPage page, scheduler_.ListDead({.queue = kQueue}, after, kMaxDeadPage));
+    for (const TaskInfo& task : page.tasks) {
+      const auto arrival = arrivals_.find(task.id);
+      if (arrival == arrivals_.end()) {
+        removed_.push_back(task.id);
+      } else if (!added_.contains(arrival->second)) {
+        ended.push_back(arrival->second);
+      }
+    }
+    after = page.next;
+  } while (after);
+  return ended;
 }
 
 }  // namespace internal

@@ -3,6 +3,7 @@
 #define NORTHWIND_SRC_SETTLEMENT_DURABLE_PARKING_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "northwind/scheduler.h"
 #include "northwind/settlement.h"
 
@@ -48,15 +50,15 @@ class DurableParking {
     uint64_t arrival = 0;
   };
   absl::StatusOr<std::vector<Due>> Claim(size_t limit);
-  // Still waiting: false if it has waited long enough.
-  absl::StatusOr<bool> WaitOn(const Due& due);
+  // These are still waiting. Returns the arrival numbers of all that have waited long enough.
+  absl::StatusOr<std::vector<uint64_t>> WaitOn(absl::Span<const Due> due);
 
  private:
   Scheduler& scheduler_;
   const RetryPolicy policy_;
   absl::flat_hash_map<uint64_t, std::string> ids_;       // by arrival
   absl::flat_hash_map<std::string, uint64_t> arrivals_;  // by id
-  std::vector<TaskSpec> added_;
+  std::map<uint64_t, TaskSpec> added_;                   // by arrival
   std::vector<std::string> removed_;
 };
 

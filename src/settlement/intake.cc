@@ -17,6 +17,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "src/base/error.h"
+#include "src/scheduler/policy.h"
 #include "src/settlement/durable_parking.h"
 #include "src/settlement/event.h"
 #include "src/settlement/parking.h"
@@ -141,6 +142,8 @@ class Intake::Core {
   absl::StatusOr<std::vector<QuarantinedEvent>> FindQuarantined(absl::Span<const std::string> ids)
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<size_t> Discard(absl::Span<const std::string> ids) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Keeps them for the next call that returns late outcomes.
+  void TellLater(std::vector<LateOutcome>&& late) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t parked() const { return parked_.load(std::memory_order_relaxed); }
   absl::StatusOr<QuarantinePage> ListQuarantine(std::string_view after, size_t limit) const {
     return quarantine_.List(after, limit);
@@ -154,7 +157,8 @@ class Intake::Core {
   bool FindAccounts(Prepared& event) const;
   absl::Status OpenAccountsOf(const std::vector<Prepared*>& events);
   void SetFree(std::vector<uint64_t> waiting, Batch& batch) const;
-  std::vector<uint64_t> WaitingFor(const Transaction& t, const Batch& batch) const;
+  std::vector<uint64_t> WaitingFor(const Subject& subject, const Batch& batch) const;
+  absl::Status TryAnew(const std::vector<DurableParking::Due>& due);
   absl::Status Commit(std::vector<Prepared>& chunk, size_t first, Batch& batch);
   absl::Status Deliver(std::vector<Prepared>& chunk, size_t first, Batch& batch,
                        absl::Span<const CommitResult> results);
@@ -227,8 +231,10 @@ absl::Status Intake::Core::Load() {
   NW_RETURN_IF_ERROR(ResolveAccounts(chunk));
   for (size_t i = 0; i < chunk.size(); ++i) {
     Prepared& event = chunk[i];
-    if (!event.status.ok()) {
-      return Error(absl::StatusCode::kDataLoss, "a parked event cannot be read: ", event.status.message());
+    if (!event.status.ok()) {  // as by an older version that read events less strictly
+      NW_RETURN_IF_ERROR(quarantine_.Add(event.raw, QuarantineCause::kMalformed, std::string(event.status.message())));
+      kept_->Remove(event.raw.bytes);
+      continue;
     }
     Transaction transaction = TakeTransaction(event);
     if (all[i].given_up) {
@@ -289,12 +295,12 @@ absl::Status Intake::Core::CommitChunk(std::vector<Prepared>& chunk, size_t firs
       continue;
     }
     Transaction transaction = TakeTransaction(event);
-    std::vector<uint64_t> waiting = WaitingFor(transaction, batch);
+    std::vector<uint64_t> waiting = WaitingFor(Subject::Of(transaction), batch);
     const bool full = batch.size() + waiting.size() + 1 > options_.batch_size || batch.bytes > kBatchBytes;
     if (full && batch.size() > 0) {
       // What an event sets free goes with it into the next batch, whatever this one parks or resolves.
       NW_RETURN_IF_ERROR(Commit(chunk, first, batch));
-      waiting = WaitingFor(transaction, batch);
+      waiting = WaitingFor(Subject::Of(transaction), batch);
     }
     SetFree(std::move(waiting), batch);
     batch.bytes += BytesOf(transaction);
@@ -357,9 +363,9 @@ absl::Status Intake::Core::OpenAccountsOf(const std::vector<Prepared*>& events) 
   return absl::OkStatus();
 }
 
-std::vector<uint64_t> Intake::Core::WaitingFor(const Transaction& t, const Batch& batch) const {
+std::vector<uint64_t> Intake::Core::WaitingFor(const Subject& subject, const Batch& batch) const {
   if (parking_.empty()) return {};
-  std::vector<uint64_t> waiting = parking_.WaitingFor(Subject::Of(t));
+  std::vector<uint64_t> waiting = parking_.WaitingFor(subject);
   std::erase_if(waiting, [&batch](uint64_t arrival) {
     return std::binary_search(batch.front.begin(), batch.front.end(), arrival);
   });
@@ -508,26 +514,40 @@ absl::StatusOr<std::vector<LateOutcome>> Intake::Core::Finish() {
   return std::exchange(late_, {});
 }
 
+absl::Status Intake::Core::TryAnew(const std::vector<DurableParking::Due>& due) {
+  std::vector<uint64_t> arrivals;
+  for (const DurableParking::Due& one : due) arrivals.push_back(one.arrival);
+  std::sort(arrivals.begin(), arrivals.end());
+  std::vector<Prepared> none;
+  Batch batch;
+  for (const uint64_t arrival : arrivals) {
+    const ParkedEvent* event = parking_.Find(arrival);
+    if (event == nullptr) continue;  // resolved by a batch before
+    // With all that wait for the same, or in turn for those: due or not, they are applied in the order in which they came.
+    std::vector<uint64_t> waiting = WaitingFor(Subject::TargetOf(event->transaction), batch);
+    if (batch.size() > 0 && batch.size() + waiting.size() > options_.batch_size) {
+      NW_RETURN_IF_ERROR(Commit(none, 0, batch));
+      event = parking_.Find(arrival);
+      if (event == nullptr) continue;
+      waiting = WaitingFor(Subject::TargetOf(event->transaction), batch);
+    }
+    SetFree(std::move(waiting), batch);
+    if (batch.bytes > kBatchBytes) NW_RETURN_IF_ERROR(Commit(none, 0, batch));
+  }
+  return batch.size() > 0 ? Commit(none, 0, batch) : absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<LateOutcome>> Intake::Core::RetryParked(size_t limit) {
   absl::MutexLock lock(&mutex_);
   if (!kept_) return absl::FailedPreconditionError("intake: parked events are in memory, without a scheduler");
   BeginCall(0);
-  NW_ASSIGN_OR_RETURN(const std::vector<DurableParking::Due> due, kept_->Claim(limit));
-  if (!due.empty()) {
-    Batch batch;
-    for (const DurableParking::Due& one : due) batch.front.push_back(one.arrival);
-    std::sort(batch.front.begin(), batch.front.end());
-    std::vector<Prepared> none;
-    NW_RETURN_IF_ERROR(Commit(none, 0, batch));
-  }
-  std::vector<uint64_t> given_up;
-  for (const DurableParking::Due& one : due) {
-    const ParkedEvent* event = parking_.Find(one.arrival);
-    if (event == nullptr) continue;  // it waits no more
-    NW_ASSIGN_OR_RETURN(const bool waits, kept_->WaitOn(one));
-    if (waits) continue;
-    NW_RETURN_IF_ERROR(Quarantine(*event, QuarantineCause::kTargetNotFound, NeverCame(*event)));
-    given_up.push_back(one.arrival);
+  NW_ASSIGN_OR_RETURN(std::vector<DurableParking::Due> due, kept_->Claim(limit));
+  NW_RETURN_IF_ERROR(TryAnew(due));
+  std::erase_if(due, [this](const DurableParking::Due& one) { return parking_.Find(one.arrival) == nullptr; });
+  NW_ASSIGN_OR_RETURN(const std::vector<uint64_t> given_up, kept_->WaitOn(due));
+  for (const uint64_t arrival : given_up) {
+    const ParkedEvent& event = *parking_.Find(arrival);
+    NW_RETURN_IF_ERROR(Quarantine(event, QuarantineCause::kTargetNotFound, NeverCame(event)));
   }
   NW_RETURN_IF_ERROR(Patiently([this] { return quarantine_.Write(); }));
   for (const uint64_t arrival : given_up) GiveUp(arrival);
@@ -549,6 +569,11 @@ absl::StatusOr<std::vector<QuarantinedEvent>> Intake::Core::FindQuarantined(absl
     events.push_back(*std::move(event));
   }
   return events;
+}
+
+void Intake::Core::TellLater(std::vector<LateOutcome>&& late) {
+  absl::MutexLock lock(&mutex_);
+  late_.insert(late_.begin(), std::make_move_iterator(late.begin()), std::make_move_iterator(late.end()));
 }
 
 absl::StatusOr<size_t> Intake::Core::Discard(absl::Span<const std::string> ids) {
@@ -585,6 +610,7 @@ absl::StatusOr<std::unique_ptr<Intake>> Intake::Open(Ledger& ledger, Store& stor
       options.park_policy.max_age == absl::InfiniteDuration()) {
     return refuse("park_policy must end");
   }
+  NW_RETURN_IF_ERROR(internal::CheckPolicy(options.park_policy));
   auto core = std::make_unique<Core>(ledger, store, options);
   NW_RETURN_IF_ERROR(core->Load());
   return std::unique_ptr<Intake>(new Intake(std::move(core)));
@@ -611,12 +637,22 @@ absl::StatusOr<std::vector<EventOutcome>> Intake::RedriveQuarantined(absl::Span<
     return Error(absl::StatusCode::kInvalidArgument, "at most ", kMaxQuarantinePage, " events, not ", ids.size());
   }
   NW_ASSIGN_OR_RETURN(const std::vector<QuarantinedEvent> events, core_->FindQuarantined(ids));
+  std::vector<EventOutcome> outcomes(events.size());
   std::vector<RawEvent> raw;
-  for (const QuarantinedEvent& event : events) {
+  std::vector<size_t> places;
+  for (size_t i = 0; i < events.size(); ++i) {
+    const QuarantinedEvent& event = events[i];
+    if (event.raw.size() < event.raw_size) {  // not the event, only its beginning
+      outcomes[i] = Quarantined(event.cause, event.detail, std::nullopt);
+      continue;
+    }
     raw.push_back({.bytes = event.raw, .position = event.position, .format = event.format});
+    places.push_back(i);
   }
   NW_ASSIGN_OR_RETURN(IntakeResult result, core_->Apply({.raw = raw}));
-  return std::move(result.outcomes);
+  core_->TellLater(std::move(result.late));
+  for (size_t i = 0; i < places.size(); ++i) outcomes[places[i]] = std::move(result.outcomes[i]);
+  return outcomes;
 }
 
 absl::StatusOr<size_t> Intake::DiscardQuarantined(absl::Span<const std::string> ids) { return core_->Discard(ids); }

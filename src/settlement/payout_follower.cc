@@ -7,6 +7,7 @@
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
+#include "src/settlement/event_text.h"
 
 namespace northwind::internal {
 namespace {
@@ -86,16 +87,24 @@ absl::Status PayoutFollower::Take(const JournalRecord& record, Page& page) {
 
 absl::Status PayoutFollower::TakeRequest(const JournalRecord& record, const TransactionRecorded& request, Page& page) {
   const Transaction& t = request.transaction;
+  // What a host has committed under this code itself and no event could be is no payout. It must not stop those that are.
+  if (t.kind != TransactionKind::kHold || !t.unique_reference || t.postings.size() != 1 || t.reference.empty() ||
+      t.reference.size() > kMaxEventIdBytes || !IsIdText(t.reference, Colon::kAllowed)) {
+    return absl::OkStatus();
+  }
+  NW_ASSIGN_OR_RETURN(const auto owner, OwnerOf(t.postings.front().debit));
+  if (!owner) return absl::OkStatus();
   NW_ASSIGN_OR_RETURN(const PayoutView* const before, Find(t.reference, page));
   const bool applied = request.outcome == Outcome::kApplied;
   // A request that was refused may be made again; a payout that is there is not made undone by a second request.
   if (before != nullptr && before->state != PayoutState::kRejected) return absl::OkStatus();
   PayoutView view{.state = applied ? PayoutState::kRequested : PayoutState::kRejected,
+                  .merchant = owner->first,
+                  .asset = owner->second,
                   .amount = t.postings.front().amount,
                   .key = t.key,
                   .requested_at = absl::ToUnixNanos(record.recorded_at),
                   .reason = request.reason};
-  NW_ASSIGN_OR_RETURN(std::tie(view.merchant, view.asset), OwnerOf(t.postings.front().debit));
   if (!applied) view.settled_at = view.requested_at;
   page.records.push_back({PayoutListKey(view.merchant, view.requested_at, t.reference), ""});
   if (applied) {
@@ -125,19 +134,21 @@ absl::StatusOr<PayoutView*> PayoutFollower::Find(const std::string& payout_id, P
   return &(page.views[payout_id] = std::move(view));
 }
 
-absl::StatusOr<std::pair<std::string, std::string>> PayoutFollower::OwnerOf(AccountId id) {
+absl::StatusOr<std::optional<std::pair<std::string, std::string>>> PayoutFollower::OwnerOf(AccountId id) {
   if (const auto found = owners_.find(id); found != owners_.end()) return found->second;
   NW_ASSIGN_OR_RETURN(const Account account, ledger_.GetAccount(id));
   // merchant:<id>:available:<ASSET>, and no id has a colon.
   constexpr std::string_view kBefore = "merchant:", kBetween = ":available:";
   const std::string_view name = account.name;
   const size_t colon = name.find(':', kBefore.size());
-  if (!name.starts_with(kBefore) || colon == std::string_view::npos || !name.substr(colon).starts_with(kBetween)) {
-    return Error(absl::StatusCode::kFailedPrecondition, "payouts: money is held for a payout on account '",
-                 account.name, "', which is no merchant's");
+  if (!name.starts_with(kBefore) || colon == std::string_view::npos ||
+      name.substr(colon) != std::string(kBetween).append(account.asset.ToString())) {
+    return std::nullopt;
   }
-  std::pair<std::string, std::string> owner(name.substr(kBefore.size(), colon - kBefore.size()),
-                                            account.asset.ToString());
+  const std::string_view merchant = name.substr(kBefore.size(), colon - kBefore.size());
+  if (merchant.empty() || merchant.size() > kMaxEventIdBytes || !IsIdText(merchant, Colon::kRefused))
+    return std::nullopt;
+  std::pair<std::string, std::string> owner(merchant, account.asset.ToString());
   owners_.emplace(id, owner);
   return owner;
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,8 +41,8 @@ class PayoutFollower {
   absl::Status TakeRequest(const JournalRecord& record, const TransactionRecorded& request, Page& page);
   // The view as it stands with what the page has done; null if there is none.
   absl::StatusOr<PayoutView*> Find(const std::string& payout_id, Page& page);
-  // Merchant and asset of a merchant's account.
-  absl::StatusOr<std::pair<std::string, std::string>> OwnerOf(AccountId account);
+  // Merchant and asset of a merchant's account; nothing if it is another.
+  absl::StatusOr<std::optional<std::pair<std::string, std::string>>> OwnerOf(AccountId account);
 
   Ledger& ledger_;
   Store& store_;

@@ -2,6 +2,7 @@
 #include "src/settlement/payout_worker.h"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -18,15 +19,11 @@ constexpr size_t kMaxReasonInEvent = 512;
 
 }  // namespace
 
-absl::StatusOr<bool> PayoutWorker::HoldIsOpen(std::string_view payout_id) const {
+absl::StatusOr<PayoutWorker::Hold> PayoutWorker::HoldOf(std::string_view payout_id) const {
   NW_ASSIGN_OR_RETURN(const std::vector<TransactionView> holds,
-                      parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id));
-  return std::any_of(holds.begin(), holds.end(), [](const TransactionView& t) { return !t.remaining.is_zero(); });
-}
-
-bool PayoutWorker::IsPaid(std::string_view payout_id) const {
-  const auto paid = parts_.ledger.FindByReference(EventCode(EventType::kPayoutPaid), payout_id, 1);
-  return paid.ok() && !paid->empty();
+                      parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id, 1));
+  if (holds.empty()) return Hold();
+  return Hold{.open = !holds.front().remaining.is_zero(), .captured = holds.front().captured};
 }
 
 absl::StatusOr<size_t> PayoutWorker::Step(absl::Duration wait) {
@@ -69,9 +66,12 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
   std::vector<Extension> leases;
   std::vector<Job*> of;
   for (Job& job : jobs) {
-    NW_ASSIGN_OR_RETURN(const bool open, HoldIsOpen(job.payout.payout_id));
-    if (!open) continue;  // settled already: the task is done
-    job.kind = job.record.submitted ? Job::Kind::kQuery : Job::Kind::kSubmit;
+    NW_ASSIGN_OR_RETURN(const Hold hold, HoldOf(job.payout.payout_id));
+    if (!hold.open && job.record.submits == 0) continue;  // settled before the rail was told: the task is done
+    // What was settled by an event from elsewhere after the rail was told is asked about nevertheless: it may have been
+    // executed. It is not submitted again, whatever the rail has not found.
+    job.settled = !hold.open;
+    job.kind = job.record.submitted || job.settled ? Job::Kind::kQuery : Job::Kind::kSubmit;
     RailAttempt attempt{.at = clock_.Now(), .call = RailAttempt::Call::kQuery, .reason = kNoAnswer};
     if (job.kind == Job::Kind::kSubmit) {
       job.record.submitted = true;
@@ -89,13 +89,27 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
   return absl::OkStatus();
 }
 
+RailAnswer PayoutWorker::Ask(const Job& job) const {
+  RailAnswer answer;
+  try {
+    answer = job.kind == Job::Kind::kSubmit ? parts_.rail.Submit(job.payout) : parts_.rail.Query(job.payout);
+  } catch (const std::exception& thrown) {
+    answer = {.state = RailState::kUnknown, .reason = std::string("the rail threw: ").append(thrown.what())};
+  } catch (...) {
+    answer = {.state = RailState::kUnknown, .reason = "the rail threw"};
+  }
+  if (answer.state < RailState::kPaid || answer.state > RailState::kNotFound) answer.state = RailState::kUnknown;
+  if (job.kind == Job::Kind::kSubmit && answer.state == RailState::kNotFound) {
+    answer.state = RailState::kUnknown;  // no answer to a submission
+  }
+  answer.reason.resize(std::min(answer.reason.size(), kMaxTaskErrorBytes));
+  answer.not_before = std::min(answer.not_before, clock_.Now() + kMaxRailDelay);
+  return answer;
+}
+
 void PayoutWorker::Call(Job& job) {
   if (job.lost || job.kind == Job::Kind::kNothing) return;
-  job.answer = job.kind == Job::Kind::kSubmit ? parts_.rail.Submit(job.payout) : parts_.rail.Query(job.payout);
-  if (job.kind == Job::Kind::kSubmit && job.answer.state == RailState::kNotFound) {
-    job.answer.state = RailState::kUnknown;  // no answer to a submission
-  }
-  job.answer.reason.resize(std::min(job.answer.reason.size(), kMaxTaskErrorBytes));
+  job.answer = Ask(job);
   RailAttempt& attempt = job.record.attempts.back();
   attempt.answer = job.answer.state;
   attempt.reason = job.answer.reason;
@@ -103,9 +117,26 @@ void PayoutWorker::Call(Job& job) {
   job.finish.not_before = job.answer.not_before;
   job.finish.error = std::string(Name(job.answer.state));
   if (!job.answer.reason.empty()) job.finish.error.append(": ").append(job.answer.reason);
-  if (job.answer.state == RailState::kNotFound) {
+  if (job.answer.state == RailState::kNotFound && !job.settled) {
     job.record.submitted = false;  // and so the next call submits
     job.finish.not_before = absl::InfinitePast();
+  }
+}
+
+bool PayoutWorker::IsFinal(const Job& job) const {
+  switch (job.answer.state) {
+    case RailState::kPaid:
+    case RailState::kFailed:
+      return true;
+    case RailState::kNotFound: {
+      // Of a settled one, as good as failed, once nothing can be on its way any more.
+      const auto& attempts = job.record.attempts;
+      return job.settled && std::none_of(attempts.begin(), attempts.end(), [this](const RailAttempt& attempt) {
+               return attempt.call == RailAttempt::Call::kSubmit && attempt.at > clock_.Now() - options_.lease;
+             });
+    }
+    default:
+      return false;
   }
 }
 
@@ -113,8 +144,12 @@ absl::Status PayoutWorker::Settle(std::vector<Job>& jobs) {
   std::vector<PaymentEvent> events;
   std::vector<Job*> of;
   for (Job& job : jobs) {
+    if (job.lost || job.kind == Job::Kind::kNothing || !IsFinal(job)) continue;
+    if (job.settled) {
+      NW_RETURN_IF_ERROR(Judge(job, ""));
+      continue;
+    }
     const bool paid = job.answer.state == RailState::kPaid;
-    if (job.lost || job.kind == Job::Kind::kNothing || (!paid && job.answer.state != RailState::kFailed)) continue;
     PaymentEvent event{.type = paid ? EventType::kPayoutPaid : EventType::kPayoutFailed,
                        .payout_id = job.payout.payout_id,
                        .occurred_at = clock_.Now(),
@@ -135,25 +170,32 @@ absl::Status PayoutWorker::Settle(std::vector<Job>& jobs) {
     return absl::OkStatus();
   }
   NW_RETURN_IF_ERROR(result.status());
-  for (size_t i = 0; i < of.size(); ++i) Judge(*of[i], result->outcomes[i]);
+  for (size_t i = 0; i < of.size(); ++i) {
+    const EventOutcome& outcome = result->outcomes[i];
+    NW_RETURN_IF_ERROR(Judge(*of[i], absl::StrCat("; its event: ", ToAbsl(Name(outcome.status)), " ",
+                                                  ToAbsl(Name(outcome.reason)), " ", outcome.detail)));
+  }
   return absl::OkStatus();
 }
 
-void PayoutWorker::Judge(Job& job, const EventOutcome& outcome) {
-  const bool taken = outcome.status == EventStatus::kApplied || outcome.status == EventStatus::kDuplicate ||
-                     outcome.status == EventStatus::kAlreadySettled;
-  // Somebody else's event was faster. It must have said the same.
-  const bool agrees = IsPaid(job.payout.payout_id) == (job.answer.state == RailState::kPaid);
-  if (taken || (outcome.status == EventStatus::kRejected && outcome.reason == Reason::kTargetResolved && agrees)) {
+absl::Status PayoutWorker::Judge(Job& job, absl::string_view outcome) {
+  // By what the ledger holds, not by what became of the event: somebody else's may have been faster, and have said
+  // something else.
+  NW_ASSIGN_OR_RETURN(const Hold hold, HoldOf(job.payout.payout_id));
+  const bool paid = job.answer.state == RailState::kPaid;
+  if (!hold.open && hold.captured == (paid ? job.payout.amount : Amount())) {
+    job.record.attention.clear();
     job.finish.verdict = Verdict::kComplete;
-    return;
+    return absl::OkStatus();
   }
-  job.record.attention = absl::StrCat("the rail says ", ToAbsl(Name(job.answer.state)),
-                                      ", but the ledger did not take that: ", ToAbsl(Name(outcome.status)), " ",
-                                      ToAbsl(Name(outcome.reason)), " ", outcome.detail);
+  const int scale = job.payout.asset.scale;
+  job.record.attention = absl::StrCat("the rail says ", ToAbsl(Name(job.answer.state)), ", but in the ledger ",
+                                      hold.captured.ToString(scale), " of ", job.payout.amount.ToString(scale),
+                                      " are paid and the rest is ", hold.open ? "held" : "released", outcome);
   job.record.attention.resize(std::min(job.record.attention.size(), kMaxTaskErrorBytes));
   job.finish.verdict = Verdict::kKill;
   job.finish.error = job.record.attention;
+  return absl::OkStatus();
 }
 
 absl::Status PayoutWorker::Cancel(std::string_view payout_id) {
@@ -161,16 +203,16 @@ absl::Status PayoutWorker::Cancel(std::string_view payout_id) {
   NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(PayoutViewKey(payout_id)));
   if (!bytes) return Error(absl::StatusCode::kNotFound, "no payout '", Printable(payout_id), "'");
   NW_ASSIGN_OR_RETURN(const PayoutView view, DecodePayoutView(payout_id, *bytes));
-  NW_ASSIGN_OR_RETURN(const bool open, HoldIsOpen(payout_id));
+  NW_ASSIGN_OR_RETURN(const Hold hold, HoldOf(payout_id));
   NW_ASSIGN_OR_RETURN(const std::optional<std::string> rail, parts_.store.Get(PayoutRailKey(payout_id)));
   PayoutRailRecord record;
   if (rail) {
     NW_ASSIGN_OR_RETURN(record, DecodePayoutRail(payout_id, *rail));
   }
   // Once submitted, for ever: what the rail has not found may still arrive there.
-  if (!open || record.submits > 0) {
+  if (!hold.open || record.submits > 0) {
     return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
-                 open ? " has been submitted to the rail" : " is settled");
+                 hold.open ? " has been submitted to the rail" : " is settled");
   }
   const PaymentEvent event{.type = EventType::kPayoutCanceled,
                            .payout_id = std::string(payout_id),

@@ -27,6 +27,11 @@ class PayoutWorker {
   absl::Status Cancel(std::string_view payout_id) ABSL_LOCKS_EXCLUDED(intent_mutex_);
 
  private:
+  // What the ledger has of a payout.
+  struct Hold {
+    bool open = false;
+    Amount captured;
+  };
   struct Job {
     ClaimedTask task;
     PayoutInstruction payout;
@@ -34,18 +39,23 @@ class PayoutWorker {
     enum class Kind { kNothing, kSubmit, kQuery } kind = Kind::kNothing;
     RailAnswer answer;
     Finish finish;
-    bool lost = false;  // the lease, before the rail was called: it is no longer ours
+    bool settled = false;  // by an event from elsewhere, after the rail was told
+    bool lost = false;     // the lease, before the rail was called: it is no longer ours
   };
 
   absl::Status Load(Job& job);
   // Makes it durable, before the rail is called, what it will be called for.
   absl::Status Intend(std::vector<Job>& jobs) ABSL_LOCKS_EXCLUDED(intent_mutex_);
   void Call(Job& job);
+  // Calls the rail; whatever it does, the answer is one that can be kept.
+  RailAnswer Ask(const Job& job) const;
+  // Whether the answer is the last that is needed.
+  bool IsFinal(const Job& job) const;
   // Events from the answers.
   absl::Status Settle(std::vector<Job>& jobs);
-  void Judge(Job& job, const EventOutcome& outcome);
-  absl::StatusOr<bool> HoldIsOpen(std::string_view payout_id) const;
-  bool IsPaid(std::string_view payout_id) const;
+  // Whether rail and ledger say the same, to the cent. `outcome`: what became of the answer's event.
+  absl::Status Judge(Job& job, absl::string_view outcome);
+  absl::StatusOr<Hold> HoldOf(std::string_view payout_id) const;
 
   const Payouts::Parts parts_;
   const PayoutOptions options_;

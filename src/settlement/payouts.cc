@@ -13,6 +13,7 @@
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
+#include "src/scheduler/policy.h"
 #include "src/settlement/event_text.h"
 #include "src/settlement/payout_follower.h"
 #include "src/settlement/payout_record.h"
@@ -32,6 +33,9 @@ using internal::ToAbsl;
 namespace {
 
 constexpr size_t kMaxLooks = 10'000;
+constexpr size_t kMaxBatch = 256;
+// Every rail record of a batch, as long as it may become, fits one call of the scheduler.
+static_assert(kMaxBatch * (kMaxRailAttempts + 2) * (kMaxTaskErrorBytes + 32) <= kMaxTaskCallBytes);
 constexpr absl::Duration kWait = absl::Milliseconds(500);  // how long threads wait before they look whether to stop
 constexpr size_t kFollowPage = 1000;
 
@@ -85,6 +89,7 @@ class Payouts::Core {
   internal::PayoutFollower follower_;
   internal::PayoutWorker worker_;
 
+  absl::Mutex lifecycle_mutex_;  // before mutex_; held while threads begin and end
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
@@ -92,9 +97,11 @@ class Payouts::Core {
 };
 
 absl::Status Payouts::Core::Start() {
+  absl::MutexLock one_at_a_time(&lifecycle_mutex_);
   absl::MutexLock lock(&mutex_);
   if (!threads_.empty()) return absl::FailedPreconditionError("payouts have been started");
   stopping_ = false;
+  status_ = absl::OkStatus();
   threads_.emplace_back([this] { Loop([this] { return FollowOnce(kFollowPage, absl::Now() + kWait).status(); }); });
   for (int i = 0; i < options_.workers; ++i) {
     threads_.emplace_back([this] { Loop([this] { return worker_.Step(kWait).status(); }); });
@@ -118,6 +125,7 @@ void Payouts::Core::Loop(const StepOnce& step) {
 }
 
 void Payouts::Core::Stop() {
+  absl::MutexLock one_at_a_time(&lifecycle_mutex_);
   stopping_ = true;
   std::vector<std::thread> threads;
   {
@@ -254,7 +262,13 @@ Payouts::~Payouts() = default;
 absl::StatusOr<std::unique_ptr<Payouts>> Payouts::Open(const Parts& parts, const PayoutOptions& options) {
   if (options.workers < 1 || options.workers > 256)
     return absl::InvalidArgumentError("payouts: workers must be 1 to 256");
-  if (options.batch < 1 || options.batch > 1000) return absl::InvalidArgumentError("payouts: batch must be 1 to 1000");
+  if (options.batch < 1 || options.batch > kMaxBatch) {
+    return Error(absl::StatusCode::kInvalidArgument, "payouts: batch must be 1 to ", kMaxBatch);
+  }
+  if (options.lease < absl::Seconds(1) || options.lease > absl::Hours(24)) {
+    return absl::InvalidArgumentError("payouts: lease must be 1 s to 24 h");
+  }
+  NW_RETURN_IF_ERROR(internal::CheckPolicy(options.policy));
   if (options.policy.max_attempts != 0 || options.policy.max_age != absl::InfiniteDuration() ||
       !options.policy.delays.empty()) {
     return absl::InvalidArgumentError("payouts: the policy must not end");

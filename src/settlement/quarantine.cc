@@ -95,6 +95,12 @@ absl::StatusOr<std::optional<QuarantinedEvent>> Quarantine::Find(std::string_vie
   return event;
 }
 
+void Quarantine::Discard(const QuarantinedEvent& event) {
+  // By its id: of a long event the record has only the beginning, which another may share.
+  if (event.raw.size() == event.raw_size) fingerprints_.erase(absl::HashOf(std::string_view(event.raw)));
+  changes_[std::string(kQuarantinePrefix).append(event.id)].clear();
+}
+
 void Quarantine::Remove(std::string_view raw) {
   fingerprints_.erase(absl::HashOf(Cut(raw)));
   changes_[QuarantineKey(raw)].clear();

@@ -45,7 +45,7 @@ class Quarantine {
   }
   // One event; nothing if it is not there.
   absl::StatusOr<std::optional<QuarantinedEvent>> Find(std::string_view id) const;
-  void Discard(const QuarantinedEvent& event) { Remove(event.raw); }
+  void Discard(const QuarantinedEvent& event);
   // Makes all changes since the last Write durable. After an error they are still to be written.
   absl::Status Write();
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Parked events that outlive the process, and the end of their wait; and what can be done with the quarantine.
+#include "src/settlement/durable_parking.h"
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 class DurableParking : public ::testing::Test {
  protected:
@@ -177,6 +180,91 @@ TEST_F(DurableParking, AWaitThatEndedJustBeforeACrashEndsInQuarantineToo) {
   EXPECT_EQ(Tasks(), 0U);
 }
 
+TEST_F(DurableParking, AWaitWhoseLastAttemptNobodyEndedEndsInQuarantineToo) {
+  options_.park_policy.delays = {absl::Minutes(1)};
+  OpenIntake();
+  Apply({Refunded("p1", 100, 5, "r1")}, 7);
+  clock_.Advance(absl::Minutes(1));
+  // As RetryParked does, which then meets a ledger that is full.
+  ASSERT_THAT(scheduler_->Claim({.queue = "nw/parked"}), IsOkAndHolds(SizeIs(1)));
+  clock_.Advance(absl::Minutes(2));
+  const std::vector<LateOutcome> late = Retry();
+  ASSERT_THAT(late, SizeIs(1));
+  EXPECT_EQ(late[0].outcome.cause, QuarantineCause::kTargetNotFound);
+  EXPECT_EQ(intake_->parked(), 0U);
+  EXPECT_EQ(Tasks(), 0U);
+}
+
+TEST_F(DurableParking, TriedAnewTheyAreAppliedInTheOrderInWhichTheyCame) {
+  Apply({OfPayout(EventType::kPayoutReturned, "po1", 6)}, 1);
+  Apply({Refunded("p1", 700, 5, "r1"), OfPayout(EventType::kPayoutPaid, "po1", 5)}, 2);
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_THAT(Retry(), IsEmpty());
+  clock_.Advance(absl::Seconds(30));
+  Apply({Refunded("p1", 400, 5, "r2"), OfPayout(EventType::kPayoutPaid, "po1", 8)}, 4);
+  intake_.reset();
+  {
+    NW_ASSERT_OK_AND_ASSIGN(auto other, Intake::Open(*ledger_, *store_));
+    ASSERT_THAT(other->Apply(std::vector<PaymentEvent>{Captured("p1", 1000), Captured("p2", 1000),
+                                                       OfPayout(EventType::kPayoutRequested, "po1", 4, 100)}),
+                IsOk());
+  }
+  OpenIntake();
+  // Only the last two are due.
+  clock_.Advance(absl::Minutes(1));
+  std::vector<std::string> came;
+  for (const LateOutcome& late : Retry()) {
+    came.push_back(std::to_string(late.position) + " " + std::string(Name(late.outcome.status)));
+  }
+  EXPECT_THAT(came, UnorderedElementsAre("1 applied", "2 applied", "3 applied", "4 rejected", "5 already_settled"));
+  EXPECT_EQ(Tasks(), 0U);
+  EXPECT_EQ(intake_->parked(), 0U);
+}
+
+TEST_F(DurableParking, AnEventThatIsReadMoreStrictlyNowGoesToQuarantine) {
+  ASSERT_THAT(scheduler_->Schedule(TaskSpec{.id = "nw/parked/1", .queue = "nw/parked", .payload = {1, 7, '{', '}'}}),
+              IsOk());
+  intake_.reset();
+  NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger_, *store_, options_));
+  ASSERT_THAT(Quarantine(), SizeIs(1));
+  EXPECT_EQ(Quarantine()[0].cause, QuarantineCause::kMalformed);
+  EXPECT_EQ(Quarantine()[0].position, 7U);
+}
+
+TEST_F(DurableParking, WhatIsParkedAgainBeforeItsOldTaskIsRemovedKeepsATask) {
+  internal::DurableParking parking(*scheduler_, IntakeOptions::DefaultParkPolicy());
+  parking.Add({.bytes = "event", .position = 7}, 1);
+  ASSERT_THAT(parking.Flush(), IsOk());
+  parking.Remove(1);
+  parking.Add({.bytes = "event", .position = 8}, 2);
+  ASSERT_THAT(parking.Flush(), IsOk());
+  const auto kept = parking.Load();
+  ASSERT_THAT(kept, IsOkAndHolds(SizeIs(1)));
+  EXPECT_EQ((*kept)[0].position, 8U);
+  // And again, but it does not stay.
+  parking.Remove(2);
+  parking.Add({.bytes = "event", .position = 9}, 3);
+  parking.Remove(3);
+  ASSERT_THAT(parking.Flush(), IsOk());
+  EXPECT_EQ(Tasks(), 0U);
+}
+
+TEST_F(DurableParking, WhatIsRemovedMakesRoomForWhatIsAdded) {
+  intake_.reset();
+  scheduler_.reset();
+  SchedulerOptions options;
+  options.clock = &clock_;
+  options.max_tasks = 1;
+  NW_ASSERT_OK_AND_ASSIGN(scheduler_, Scheduler::Open(*store_, options));
+  internal::DurableParking parking(*scheduler_, IntakeOptions::DefaultParkPolicy());
+  parking.Add({.bytes = "one"}, 1);
+  ASSERT_THAT(parking.Flush(), IsOk());
+  parking.Remove(1);
+  parking.Add({.bytes = "two"}, 2);
+  EXPECT_THAT(parking.Flush(), IsOk());
+  EXPECT_EQ(Tasks(), 1U);
+}
+
 TEST_F(DurableParking, FinishEndsAllWaits) {
   Apply({Refunded("p1", 100, 5, "r1"), OfPayout(EventType::kPayoutPaid, "po1", 5)});
   EXPECT_THAT(intake_->Finish(), IsOkAndHolds(SizeIs(2)));
@@ -194,6 +282,8 @@ TEST_F(DurableParking, WithoutASchedulerThereIsNothingToRetry) {
 
 TEST_F(DurableParking, APolicyWithoutAnEndIsRefused) {
   options_.park_policy = RetryPolicy();
+  EXPECT_THAT(Intake::Open(*ledger_, *store_, options_), StatusIs(absl::StatusCode::kInvalidArgument));
+  options_.park_policy.delays.assign(kMaxPolicyDelays + 1, absl::Minutes(1));
   EXPECT_THAT(Intake::Open(*ledger_, *store_, options_), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
@@ -218,6 +308,38 @@ TEST_F(DurableParking, QuarantinedEventsAreRedrivenAndDiscarded) {
   EXPECT_THAT(intake_->DiscardQuarantined(std::vector<std::string>{of_p2, of_p1}), IsOkAndHolds(1U));
   EXPECT_THAT(Quarantine(), IsEmpty());
   Crash();
+  EXPECT_THAT(Quarantine(), IsEmpty());
+}
+
+TEST_F(DurableParking, WhatARedrivenEventSetsFreeIsTold) {
+  Apply({OfPayout(EventType::kPayoutPaid, "po1", 5)}, 1);
+  ASSERT_THAT(intake_->Finish(), IsOk());
+  Apply({OfPayout(EventType::kPayoutReturned, "po1", 6)}, 2);
+  Apply({Captured("p1", 1000), OfPayout(EventType::kPayoutRequested, "po1", 4, 100)}, 3);
+  ASSERT_THAT(Quarantine(), SizeIs(1));
+  const auto outcomes = intake_->RedriveQuarantined(std::vector<std::string>{Quarantine()[0].id});
+  ASSERT_THAT(outcomes, IsOkAndHolds(SizeIs(1)));
+  EXPECT_EQ((*outcomes)[0].status, EventStatus::kApplied);
+  const std::vector<LateOutcome> late = Retry();
+  ASSERT_THAT(late, SizeIs(1));
+  EXPECT_EQ(late[0].position, 2U);
+  EXPECT_EQ(late[0].outcome.status, EventStatus::kApplied);
+}
+
+TEST_F(DurableParking, AnEventThatIsKeptInPartIsNotRedrivenButDiscarded) {
+  // With nothing but blanks at its end, what is kept of it could be read.
+  std::string raw = *EncodeEventJson(Captured("p1", 1000));
+  raw.resize(kMaxEventBytes + 1, ' ');
+  const std::vector<RawEvent> events = {{.bytes = raw}};
+  ASSERT_THAT(intake_->Apply(events), IsOk());
+  ASSERT_THAT(Quarantine(), SizeIs(1));
+  const std::vector<std::string> ids = {Quarantine()[0].id};
+  const auto outcomes = intake_->RedriveQuarantined(ids);
+  ASSERT_THAT(outcomes, IsOkAndHolds(SizeIs(1)));
+  EXPECT_EQ((*outcomes)[0].status, EventStatus::kQuarantined);
+  EXPECT_THAT(ledger_->FindAccount("merchant:m1:available:USD/2"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Quarantine(), SizeIs(1));
+  EXPECT_THAT(intake_->DiscardQuarantined(ids), IsOkAndHolds(1U));
   EXPECT_THAT(Quarantine(), IsEmpty());
 }
 

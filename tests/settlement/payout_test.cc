@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -291,6 +292,175 @@ TEST_F(PayoutTest, TheSameNewsFromElsewhereIsNoContradiction) {
   EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
 }
 
+// ---- Rail and ledger at odds ----------------------------------------------------------------------------------------
+
+TEST_F(PayoutTest, AnUnansweredOneThatAnEventFromElsewhereReleasedIsStillAskedAbout) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kUnknown, .reason = "timed out"}};
+  Work();
+  Apply(OfPayout(EventType::kPayoutFailed, "po1", 50));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2"));
+  EXPECT_EQ(Get().attention.substr(0, 62), "the rail says paid, but in the ledger 0.00 of 3.00 are paid an");
+  EXPECT_THAT(scheduler_->ListDead()->tasks, SizeIs(1));
+  EXPECT_EQ(Merchant().available(), 1000) << "nothing is moved on suspicion";
+}
+
+TEST_F(PayoutTest, AContradictionFoundJustBeforeACrashIsFoundAgain) {
+  Request();
+  Follow();
+  rail_.during = [this] {
+    Apply(OfPayout(EventType::kPayoutCanceled, "po1", 50));
+    // Another process takes over, as if this one had ended with its intent on disk.
+    clock_.Advance(absl::Minutes(11));
+    EXPECT_EQ(Work(), 0U);
+    clock_.Advance(absl::Seconds(1));
+    EXPECT_EQ(Work(), 1U);
+  };
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(Get().attention, HasSubstr("the rail says paid"));
+  EXPECT_THAT(scheduler_->ListDead()->tasks, SizeIs(1));
+}
+
+TEST_F(PayoutTest, PaidInPartByAnEventFromElsewhereIsAContradiction) {
+  Request();
+  Follow();
+  rail_.during = [this] { Apply(OfPayout(EventType::kPayoutPaid, "po1", 50, 200)); };
+  Work();
+  EXPECT_THAT(Get().attention, HasSubstr("2.00 of 3.00 are paid and the rest is released"));
+  EXPECT_THAT(scheduler_->ListDead()->tasks, SizeIs(1));
+}
+
+TEST_F(PayoutTest, WhatTheRailNeverFoundIsNotSubmittedAgainOnceItIsReleased) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kUnknown}, {.state = RailState::kNotFound}, {.state = RailState::kNotFound}};
+  Work();
+  Apply(OfPayout(EventType::kPayoutCanceled, "po1", 50));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_EQ(scheduler_->Stats()->tasks, 1U) << "the submission may still be on its way";
+  clock_.Advance(absl::Minutes(11));
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2", "query po1 300 USD/2"));
+  EXPECT_EQ(Get().attention, "");
+}
+
+TEST_F(PayoutTest, AnEventThatTheLedgerRefusesIsTriedAgainWhenTheTaskIsRedriven) {
+  Request();
+  Follow();
+  const AccountId merchant = *ledger_->FindAccount("merchant:m1:available:USD/2");
+  ASSERT_THAT(ledger_->Freeze(merchant), IsOk());
+  Work();
+  EXPECT_THAT(Get().attention,
+              HasSubstr("0.00 of 3.00 are paid and the rest is held; its event: rejected account_frozen"));
+  EXPECT_EQ(Merchant().debits_held, 300U);
+  ASSERT_THAT(ledger_->Unfreeze(merchant), IsOk());
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_THAT(scheduler_->Redrive(std::vector<std::string>{"nw/payout/po1"}), IsOkAndHolds(1U));
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2"));
+  EXPECT_EQ(Merchant().debits_posted, 300U);
+  EXPECT_EQ(Get().attention, "") << "nothing is left to look at";
+}
+
+// ---- Rails and hosts that misbehave ---------------------------------------------------------------------------------
+
+TEST_F(PayoutTest, ARailThatThrowsHasNotAnswered) {
+  Request();
+  Follow();
+  rail_.during = [] { throw std::runtime_error("socket closed"); };
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(TimelineOf(Get()), ElementsAre("PAYOUT_REQUESTED", "submit unknown: the rail threw: socket closed"));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "query po1 300 USD/2"));
+}
+
+TEST_F(PayoutTest, AnswersOutOfRangeAreUnknownAndAskedForAgain) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = static_cast<RailState>(0), .reason = std::string(5000, 'x')},
+                   {.state = static_cast<RailState>(6), .reason = "", .not_before = absl::InfiniteFuture()}};
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Work(), 1U);
+    EXPECT_EQ(Get().timeline.back().detail.substr(0, 7), "unknown");
+    if (i == 0) clock_.Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(Get().next_attempt, clock_.Now() + kMaxRailDelay) << "not put off for ever";
+  EXPECT_EQ(Merchant().debits_held, 300U);
+}
+
+TEST_F(PayoutTest, WhatOnlyLooksLikeAPayoutHoldsUpNone) {
+  const auto open = [this](const char* name, bool external) {
+    return *ledger_->OpenAccount({.name = name, .asset = "USD/2", .external = external});
+  };
+  const AccountId house = open("house", true), till = open("till", false), clearing = open("bank:clearing:USD/2", true);
+  const uint16_t code = EventCode(EventType::kPayoutRequested);
+  std::vector<Transaction> odd = {
+      {.key = DeriveKey("a", At(1), "x"), .postings = {{house, till, 500}}, .code = code, .reference = "a"},
+      {.key = DeriveKey("b", At(1), "x"),
+       .kind = TransactionKind::kHold,
+       .postings = {{till, clearing, 100}},
+       .code = code,
+       .reference = "b",
+       .unique_reference = true},
+      {.key = DeriveKey("b", At(2), "x"),
+       .kind = TransactionKind::kRelease,
+       .target = Target::Key(DeriveKey("b", At(1), "x")),
+       .code = code,
+       .reference = "c"}};
+  NW_ASSERT_OK_AND_ASSIGN(const auto results, ledger_->Commit(odd));
+  for (const CommitResult& result : results) EXPECT_EQ(result.outcome, Outcome::kApplied);
+  Request();
+  const AccountId merchant = *ledger_->FindAccount("merchant:m1:available:USD/2");
+  const Transaction long_name{.key = DeriveKey("d", At(1), "x"),
+                              .kind = TransactionKind::kHold,
+                              .postings = {{merchant, clearing, 100}},
+                              .code = code,
+                              .reference = std::string(kMaxReferenceBytes, 'd'),
+                              .unique_reference = true};
+  ASSERT_THAT(ledger_->Commit({&long_name, 1}), IsOk());
+  Follow();
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2"));
+  Follow();
+  EXPECT_EQ(payouts_->followed(), ledger_->Head().sequence);
+}
+
+TEST_F(PayoutTest, TheLongestRecordsOfABatchFitOneWrite) {
+  PayoutOptions options;
+  options.clock = &clock_;
+  options.batch = 256;
+  options.policy.jitter = Jitter::kNone;
+  NW_ASSERT_OK_AND_ASSIGN(payouts_, Payouts::Open({*ledger_, *store_, *scheduler_, *intake_, rail_}, options));
+  std::vector<PaymentEvent> events = {Captured("pay1", 1'000'000)};
+  for (int i = 0; i < 300; ++i) {
+    std::string id = "po" + std::to_string(i);
+    id.append(kMaxEventIdBytes - id.size(), '.');
+    events.push_back(OfPayout(EventType::kPayoutRequested, id, 1, 100));
+  }
+  ASSERT_THAT(intake_->Apply(events), IsOk());
+  Follow();
+  for (size_t i = 0; i < 2 * (kMaxRailAttempts + 1); ++i) {
+    rail_.answers.assign(256, {.state = RailState::kUnknown, .reason = std::string(kMaxTaskErrorBytes, 'r')});
+    EXPECT_GT(Work(), 0U);
+    clock_.Advance(absl::Hours(1));
+  }
+}
+
+TEST_F(PayoutTest, CanBeStoppedAndStartedAgain) {
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(payouts_->Start(), IsOk());
+    payouts_->Stop();
+    payouts_->Stop();
+    EXPECT_THAT(payouts_->status(), IsOk());
+  }
+}
+
 TEST_F(PayoutTest, RejectedAndReturnedOnesAreShown) {
   Apply(Captured("pay1", 100));
   EXPECT_EQ(Apply(OfPayout(EventType::kPayoutRequested, "po1", 1, 300)).status, EventStatus::kRejected);
@@ -350,6 +520,10 @@ TEST_F(PayoutTest, OptionsOutOfRangeAreRefused) {
   };
   refused([](PayoutOptions& o) { o.workers = 0; });
   refused([](PayoutOptions& o) { o.batch = 0; });
+  refused([](PayoutOptions& o) { o.batch = 257; });
+  refused([](PayoutOptions& o) { o.lease = absl::ZeroDuration(); });
+  refused([](PayoutOptions& o) { o.lease = absl::InfiniteDuration(); });
+  refused([](PayoutOptions& o) { o.policy.multiplier = 0; });
   refused([](PayoutOptions& o) { o.policy.max_attempts = 5; });
   refused([](PayoutOptions& o) { o.policy = RetryPolicy::StandardWebhooks(); });
 }
