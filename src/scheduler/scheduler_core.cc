@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How calls take turns, and how the log is written, read again and kept short. What calls do is in scheduler_calls.cc.
+// How calls take turns, and how the log is written, read again and kept short. What calls do is in scheduler_calls.cc and scheduler_care.cc.
 #include "src/scheduler/scheduler_core.h"
 
 #include <algorithm>

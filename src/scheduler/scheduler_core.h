@@ -100,6 +100,8 @@ class Scheduler::Core {
   void Die(uint32_t slot, DeathCause cause, std::string_view error, bool unknown);
   void Remove(uint32_t slot);
   void Redrive(uint32_t slot, int64_t due);
+  // Ends, one way or the other, those of the ids that are dead tasks.
+  absl::StatusOr<size_t> ForDead(absl::Span<const std::string> ids, absl::FunctionRef<void(uint32_t slot)> end);
   ScheduleOutcome ScheduleOne(const TaskSpec& task, const std::string& policy);
   FinishOutcome FinishOne(const Finish& attempt);
   absl::StatusOr<ClaimedTask> ClaimOne(uint32_t slot, int64_t until);
