@@ -311,6 +311,20 @@ TEST_F(DurableParking, QuarantinedEventsAreRedrivenAndDiscarded) {
   EXPECT_THAT(Quarantine(), IsEmpty());
 }
 
+TEST_F(DurableParking, WhatWasRedrivenAndWaitsAgainIsNotAppliedOnceItIsDiscarded) {
+  Apply({OfPayout(EventType::kPayoutPaid, "po1", 5)}, 1);
+  ASSERT_THAT(intake_->Finish(), IsOk());
+  const std::vector<std::string> ids(2, Quarantine()[0].id);
+  const auto outcomes = intake_->RedriveQuarantined(ids);
+  ASSERT_THAT(outcomes, IsOkAndHolds(SizeIs(2)));
+  EXPECT_EQ((*outcomes)[0].status, EventStatus::kParked);
+  EXPECT_THAT(intake_->DiscardQuarantined(ids), IsOkAndHolds(1U));
+  EXPECT_EQ(intake_->parked(), 0U);
+  EXPECT_EQ(Tasks(), 0U);
+  Apply({Captured("p1", 1000), OfPayout(EventType::kPayoutRequested, "po1", 4, 100)}, 3);
+  EXPECT_EQ(ledger_->Balance(*ledger_->FindAccount("merchant:m1:available:USD/2"))->debits_posted, 0U);
+}
+
 TEST_F(DurableParking, WhatARedrivenEventSetsFreeIsTold) {
   Apply({OfPayout(EventType::kPayoutPaid, "po1", 5)}, 1);
   ASSERT_THAT(intake_->Finish(), IsOk());
