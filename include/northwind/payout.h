@@ -64,7 +64,7 @@ struct PayoutInstruction {
 inline constexpr absl::Duration kMaxRailDelay = absl::Hours(24 * 7);
 
 // A bank, card scheme or other way to move money out: the host's. Both calls come from several threads at once and should return
-// within PayoutOptions::lease; a call that takes longer is not repeated, but its answer may be lost and asked for again. A call
+// within half of PayoutOptions::lease; a call that takes longer is not repeated, but its answer may be lost and asked for again. A call
 // that throws, or answers what is no RailState, is taken for kUnknown.
 class PayoutRail {
  public:
@@ -145,7 +145,7 @@ struct PayoutOptions {
   Clock* clock = nullptr;
   int workers = 4;    // threads that call the rail, 1 … 256
   size_t batch = 16;  // payouts that one worker takes at a time, 1 … 256; their calls come one after the other
-  absl::Duration lease = absl::Minutes(10);  // for all calls of a batch; 1 s … 24 h
+  absl::Duration lease = absl::Minutes(10);  // 1 s … 24 h; prolonged between the calls of a batch
   // Between calls of the rail. It must not end: a payout is asked about until the rail answers.
   RetryPolicy policy = DefaultPolicy();
 

@@ -277,7 +277,8 @@ class Intake {
   // NotFound names an id that is not there; then nothing is done. At most kMaxQuarantinePage. An event that is kept in part
   // only (raw_size) stays quarantined. What parked events this resolves is told by the next call that returns late outcomes.
   absl::StatusOr<std::vector<EventOutcome>> RedriveQuarantined(absl::Span<const std::string> ids);
-  // Removes events from the quarantine for good. How many there were.
+  // Removes events from the quarantine for good; one that waits again after it was redriven waits no more. How many there
+  // were.
   absl::StatusOr<size_t> DiscardQuarantined(absl::Span<const std::string> ids);
 
  private:

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <iterator>
 #include <optional>
+#include <set>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/escaping.h"
@@ -166,7 +167,7 @@ class Intake::Core {
   absl::Status Resolve(uint64_t arrival, const CommitResult& result);
   // Takes a parked event out, and its task.
   ParkedEvent Unpark(uint64_t arrival);
-  // Gives up on a parked event that is in quarantine by now.
+  // Gives up on a parked event that is in quarantine by now, or was.
   void GiveUp(uint64_t arrival);
   absl::Status Quarantine(const ParkedEvent& event, QuarantineCause cause, std::string_view detail) {
     return quarantine_.Add({.bytes = event.raw, .position = event.delivery.position, .format = event.format}, cause,
@@ -579,14 +580,26 @@ void Intake::Core::TellLater(std::vector<LateOutcome>&& late) {
 absl::StatusOr<size_t> Intake::Core::Discard(absl::Span<const std::string> ids) {
   absl::MutexLock lock(&mutex_);
   BeginCall(0);
+  const std::set<std::string_view> distinct(ids.begin(), ids.end());
   size_t count = 0;
-  for (const std::string& id : ids) {
+  std::vector<uint64_t> parked;
+  for (const std::string_view id : distinct) {
     NW_ASSIGN_OR_RETURN(const std::optional<QuarantinedEvent> event, quarantine_.Find(id));
     if (!event) continue;
     quarantine_.Discard(*event);
     ++count;
+    // What was redriven and waits again must not be applied any more.
+    const RawEvent raw{.bytes = event->raw, .position = event->position, .format = event->format};
+    Prepared prepared;
+    internal::Prepare({.raw = {&raw, 1}}, 0, prepared);
+    if (!prepared.status.ok()) continue;
+    const std::optional<uint64_t> arrival = parking_.FindRaw(prepared.mapped.transaction.key, event->raw);
+    if (arrival) parked.push_back(*arrival);
   }
   NW_RETURN_IF_ERROR(Patiently([this] { return quarantine_.Write(); }));
+  for (const uint64_t arrival : parked) GiveUp(arrival);
+  parked_.store(parking_.size(), std::memory_order_relaxed);
+  NW_RETURN_IF_ERROR(Flush());
   return count;
 }
 

@@ -88,6 +88,15 @@ const ParkedEvent* Parking::Find(uint64_t arrival) const {
   return it == events_.end() ? nullptr : &it->second;
 }
 
+std::optional<uint64_t> Parking::FindRaw(const IdempotencyKey& key, std::string_view raw) const {
+  const auto same_key = by_key_.find(key);
+  if (same_key == by_key_.end()) return std::nullopt;
+  for (const uint64_t arrival : same_key->second) {
+    if (events_.at(arrival).raw == raw) return arrival;
+  }
+  return std::nullopt;
+}
+
 ParkedEvent Parking::Remove(uint64_t arrival) {
   auto node = events_.extract(arrival);
   NW_CHECK(!node.empty(), "the event is parked");

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,8 @@ class Parking {
 
   // Null if it is not (or no longer) parked.
   const ParkedEvent* Find(uint64_t arrival) const;
+  // The one of these bytes, if it is parked; `key` is that of its transaction.
+  std::optional<uint64_t> FindRaw(const IdempotencyKey& key, std::string_view raw) const;
   // Takes a parked event out.
   ParkedEvent Remove(uint64_t arrival);
   // The arrival numbers of those longest parked, up to `limit`.

@@ -38,7 +38,15 @@ absl::StatusOr<size_t> PayoutWorker::Step(absl::Duration wait) {
     NW_RETURN_IF_ERROR(Load(jobs[i]));
   }
   NW_RETURN_IF_ERROR(Intend(jobs));
-  for (Job& job : jobs) Call(job);
+  absl::Duration fenced = clock_.Elapsed();
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    // Those before it took long: nobody else may have these by the time that they are called for.
+    if (clock_.Elapsed() - fenced > options_.lease / 2) {
+      NW_RETURN_IF_ERROR(Prolong(jobs, i));
+      fenced = clock_.Elapsed();
+    }
+    Call(jobs[i]);
+  }
   NW_RETURN_IF_ERROR(Settle(jobs));
   std::vector<Finish> ends;
   for (Job& job : jobs) {
@@ -86,6 +94,14 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
   }
   NW_ASSIGN_OR_RETURN(const std::vector<FinishOutcome> outcomes, parts_.scheduler.Extend(leases, options_.lease));
   for (size_t i = 0; i < outcomes.size(); ++i) of[i]->lost = outcomes[i] == FinishOutcome::kStale;
+  return absl::OkStatus();
+}
+
+absl::Status PayoutWorker::Prolong(std::vector<Job>& jobs, size_t next) {
+  std::vector<Extension> leases;
+  for (const Job& job : jobs) leases.push_back({job.task.handle, {}});
+  NW_ASSIGN_OR_RETURN(const std::vector<FinishOutcome> outcomes, parts_.scheduler.Extend(leases, options_.lease));
+  for (size_t i = next; i < jobs.size(); ++i) jobs[i].lost = jobs[i].lost || outcomes[i] == FinishOutcome::kStale;
   return absl::OkStatus();
 }
 

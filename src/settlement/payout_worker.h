@@ -46,6 +46,8 @@ class PayoutWorker {
   absl::Status Load(Job& job);
   // Makes it durable, before the rail is called, what it will be called for.
   absl::Status Intend(std::vector<Job>& jobs) ABSL_LOCKS_EXCLUDED(intent_mutex_);
+  // Prolongs all leases; those from `next` on that are lost are not called for.
+  absl::Status Prolong(std::vector<Job>& jobs, size_t next);
   void Call(Job& job);
   // Calls the rail; whatever it does, the answer is one that can be kept.
   RailAnswer Ask(const Job& job) const;

@@ -3,10 +3,15 @@
 // Parked events that outlive the process, and the end of their wait; and what can be done with the quarantine.
 #include "src/settlement/durable_parking.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "northwind/settlement.h"
@@ -14,6 +19,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fault_fs.h"
 #include "tests/support/invariants.h"
+#include "tests/support/seed.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_on.h"
 
@@ -287,6 +293,72 @@ TEST_F(DurableParking, APolicyWithoutAnEndIsRefused) {
   EXPECT_THAT(Intake::Open(*ledger_, *store_, options_), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+// ---- Crashes --------------------------------------------------------------------------------------------------------
+
+TEST_F(DurableParking, AfterAnyCrashesTheBooksAreThoseOfARunWithoutOne) {
+  const uint64_t seed = TestSeed();
+  Random random(seed);
+  std::vector<PaymentEvent> events;
+  for (uint64_t i = 0; i < 40; ++i) {
+    const std::string payment = "pay" + std::to_string(i), payout = "po" + std::to_string(i);
+    events.push_back(Captured(payment, 1000));
+    for (int refund = 0; refund < 4; ++refund) {
+      events.push_back(Refunded(payment, 100 + random.Below(400), 5, "r" + std::to_string(refund)));
+    }
+    events.push_back(OfPayout(EventType::kPayoutRequested, payout, 6, 1 + random.Below(500)));
+    events.push_back(OfPayout(random.Percent(70) ? EventType::kPayoutPaid : EventType::kPayoutFailed, payout, 7));
+    events.push_back(OfPayout(EventType::kPayoutReturned, payout, 8));
+  }
+  for (size_t i = events.size(); i > 1; --i) std::swap(events[i - 1], events[random.Below(i)]);
+  const auto books = [](const Ledger& ledger) {
+    std::map<std::string, std::string> totals;
+    const AccountPage page = *ledger.ListAccounts("", "", 100);
+    for (const Account& account : page.accounts) {
+      const Totals t = *ledger.Balance(*ledger.FindAccount(account.name));
+      totals[account.name] = absl::StrCat(absl::Uint128Low64(t.debits_posted), " ",
+                                          absl::Uint128Low64(t.credits_posted), " ", absl::Uint128Low64(t.debits_held));
+    }
+    return totals;
+  };
+
+  uint64_t crashes = 0;
+  const auto survive = [&](const auto& call) {
+    if (random.Percent(50)) disk_.CutPowerAfter(random.Below(8));
+    while (!call().ok()) {
+      ASSERT_TRUE(disk_.PowerIsCut());
+      ++crashes;
+      Shut();
+      disk_.Restart(Loss::kUnsynced);
+      ASSERT_NO_FATAL_FAILURE(Open());
+    }
+    if (disk_.PowerIsCut()) Crash();
+  };
+  for (size_t begin = 0; begin < events.size();) {
+    const size_t count = std::min(1 + random.Below(30), events.size() - begin);
+    const auto chunk = absl::MakeConstSpan(events).subspan(begin, count);
+    ASSERT_NO_FATAL_FAILURE(survive([&] { return intake_->Apply(chunk, begin).status(); })) << "seed " << seed;
+    begin += count;
+    clock_.Advance(absl::Seconds(40));
+    ASSERT_NO_FATAL_FAILURE(survive([&] { return intake_->RetryParked(1 + random.Below(20)).status(); }));
+  }
+  Crash();
+
+  FaultFs other_disk;
+  NW_ASSERT_OK_AND_ASSIGN(auto store, OpenStoreOn(other_disk.env(), {.path = "/db", .free_space_floor_bytes = 0}));
+  NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(*store));
+  NW_ASSERT_OK_AND_ASSIGN(auto intake, Intake::Open(*ledger, *store));
+  ASSERT_THAT(intake->Apply(events), IsOk());
+  EXPECT_EQ(books(*ledger_), books(*ledger)) << "seed " << seed;
+  // Everything that waits has a task; a task more is that of an event applied just before a crash.
+  EXPECT_EQ(Tasks(), intake_->parked());
+  for (int i = 0; i < 100 && intake_->parked() > intake->parked(); ++i) {
+    clock_.Advance(absl::Hours(1));
+    Retry();
+  }
+  EXPECT_EQ(intake_->parked(), intake->parked()) << "seed " << seed;
+  EXPECT_GT(crashes, 0U);
+}
+
 // ---- Quarantine -----------------------------------------------------------------------------------------------------
 
 TEST_F(DurableParking, QuarantinedEventsAreRedrivenAndDiscarded) {
@@ -309,6 +381,20 @@ TEST_F(DurableParking, QuarantinedEventsAreRedrivenAndDiscarded) {
   EXPECT_THAT(Quarantine(), IsEmpty());
   Crash();
   EXPECT_THAT(Quarantine(), IsEmpty());
+}
+
+TEST_F(DurableParking, WhatWasRedrivenAndWaitsAgainIsNotAppliedOnceItIsDiscarded) {
+  Apply({OfPayout(EventType::kPayoutPaid, "po1", 5)}, 1);
+  ASSERT_THAT(intake_->Finish(), IsOk());
+  const std::vector<std::string> ids(2, Quarantine()[0].id);
+  const auto outcomes = intake_->RedriveQuarantined(ids);
+  ASSERT_THAT(outcomes, IsOkAndHolds(SizeIs(2)));
+  EXPECT_EQ((*outcomes)[0].status, EventStatus::kParked);
+  EXPECT_THAT(intake_->DiscardQuarantined(ids), IsOkAndHolds(1U));
+  EXPECT_EQ(intake_->parked(), 0U);
+  EXPECT_EQ(Tasks(), 0U);
+  Apply({Captured("p1", 1000), OfPayout(EventType::kPayoutRequested, "po1", 4, 100)}, 3);
+  EXPECT_EQ(ledger_->Balance(*ledger_->FindAccount("merchant:m1:available:USD/2"))->debits_posted, 0U);
 }
 
 TEST_F(DurableParking, WhatARedrivenEventSetsFreeIsTold) {

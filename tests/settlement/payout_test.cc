@@ -239,6 +239,42 @@ TEST_F(PayoutTest, ALeaseLostDuringTheCallLeavesItToTheNextToAsk) {
   EXPECT_EQ(Get().attention, "");
 }
 
+TEST_F(PayoutTest, ASlowRailCostsNoLeaseOfThoseThatWaitInTheBatch) {
+  for (int i = 0; i < 3; ++i) Request("po" + std::to_string(i));
+  Follow();
+  const auto slow = [this] { clock_.Advance(absl::Minutes(6)); };
+  rail_.during = [this, slow] {
+    slow();
+    rail_.during = [this, slow] {
+      slow();
+      rail_.during = [this] {
+        EXPECT_EQ(Work(), 0U);
+        clock_.Advance(absl::Seconds(1));
+        EXPECT_EQ(Work(), 0U) << "the lease would have run out long ago";
+      };
+    };
+  };
+  EXPECT_EQ(Work(), 3U);
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_EQ(Work(), 0U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po0 300 USD/2", "submit po1 300 USD/2", "submit po2 300 USD/2"));
+  EXPECT_EQ(Merchant().debits_posted, 900U);
+}
+
+TEST_F(PayoutTest, WhatWasLostBeforeItsCallIsLeftToTheNextWhoAsks) {
+  for (int i = 0; i < 2; ++i) Request("po" + std::to_string(i));
+  Follow();
+  rail_.during = [this] {
+    clock_.Advance(absl::Minutes(11));
+    EXPECT_EQ(Work(), 0U);
+    clock_.Advance(absl::Seconds(1));
+    EXPECT_EQ(Work(), 2U) << "another takes both over";
+  };
+  EXPECT_EQ(Work(), 2U);
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po0 300 USD/2", "query po0 300 USD/2", "query po1 300 USD/2"));
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+}
+
 TEST_F(PayoutTest, AfterARestartDuringTheCallTheRailIsAsked) {
   Request();
   Follow();
