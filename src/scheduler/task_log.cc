@@ -95,7 +95,7 @@ void TaskLog::Committed() {
   if (appended_ != nullptr) {
     sizes_.push_back(static_cast<uint32_t>(appended_->size()));
     bytes_ += appended_->size();
-    Cache(next_, std::move(appended_));
+    Cache(next_, appended_);
     appended_ = nullptr;
     ++next_;
   }
@@ -134,9 +134,9 @@ absl::StatusOr<std::shared_ptr<const std::string>> TaskLog::Read(uint64_t number
   return block;
 }
 
-void TaskLog::Cache(uint64_t number, std::shared_ptr<const std::string> block) {
+void TaskLog::Cache(uint64_t number, const std::shared_ptr<const std::string>& block) {
   cached_bytes_ += block->size();
-  cache_.emplace(number, std::move(block));
+  cache_.emplace(number, block);
   cached_.push_back(number);
   // The last one stays, however large: a turn that takes its tasks one by one must not read it for each.
   while (cached_bytes_ > cache_bytes_ && cached_.size() > 1) {

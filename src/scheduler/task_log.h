@@ -58,7 +58,7 @@ class TaskLog {
   absl::StatusOr<std::shared_ptr<const std::string>> Read(uint64_t number);
 
  private:
-  void Cache(uint64_t number, std::shared_ptr<const std::string> block);
+  void Cache(uint64_t number, const std::shared_ptr<const std::string>& block);
 
   Engine& engine_;
   const uint64_t cache_bytes_;

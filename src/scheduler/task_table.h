@@ -132,11 +132,11 @@ class TaskTable {
   // The queue's number, made if `make`; nothing if it is unknown or there are too many.
   std::optional<uint16_t> QueueNumber(std::string_view name, bool make);
   // The next task of the queue to be claimed; kNoTask if none is ready.
-  uint32_t NextReady(uint16_t queue);
-  void ConfigureQueue(uint16_t queue, const QueueConfig& config);
+  uint32_t NextReady(uint16_t number);
+  void ConfigureQueue(uint16_t number, const QueueConfig& config);
   const QueueConfig& queue_config(uint16_t queue) const { return queues_[queue]->config; }
-  void ConfigureKey(uint16_t queue, std::string_view key, const KeyConfig& config);
-  KeyConfig key_config(uint16_t queue, std::string_view key) const;
+  void ConfigureKey(uint16_t queue, std::string_view name, const KeyConfig& config);
+  KeyConfig key_config(uint16_t queue, std::string_view name) const;
   // Keys whose settings are not the default ones.
   size_t configured_keys() const { return configured_keys_; }
   std::vector<QueueStats> Stats() const;
@@ -214,10 +214,10 @@ class TaskTable {
     return {-static_cast<int>(row.priority), row.due, row.number, slot};
   }
   // Puts the key's next task before its queue, or none.
-  void Reoffer(uint32_t key);
+  void Reoffer(uint32_t number);
   std::optional<Ready> NextOfKey(const KeyState& key) const;
   uint32_t InternKey(uint16_t queue, std::string_view name);
-  void ReleaseKey(uint32_t key);
+  void ReleaseKey(uint32_t number);
   uint16_t InternPolicy(std::string_view encoded);
   void PushTimer(std::vector<Timer>& heap, int64_t at, uint32_t slot);
   static void PopTimer(std::vector<Timer>& heap);

@@ -223,6 +223,7 @@ absl::Status Intake::Core::Load() {
   if (!kept_) return absl::OkStatus();
   NW_ASSIGN_OR_RETURN(const std::vector<DurableParking::Kept> all, kept_->Load());
   std::vector<RawEvent> raw;
+  raw.reserve(all.size());
   for (const DurableParking::Kept& kept : all) {
     raw.push_back({.bytes = kept.raw, .position = kept.position, .format = kept.format});
   }
@@ -517,6 +518,7 @@ absl::StatusOr<std::vector<LateOutcome>> Intake::Core::Finish() {
 
 absl::Status Intake::Core::TryAnew(const std::vector<DurableParking::Due>& due) {
   std::vector<uint64_t> arrivals;
+  arrivals.reserve(due.size());
   for (const DurableParking::Due& one : due) arrivals.push_back(one.arrival);
   std::sort(arrivals.begin(), arrivals.end());
   std::vector<Prepared> none;

@@ -42,7 +42,7 @@ class PayoutFollower {
   // The view as it stands with what the page has done; null if there is none.
   absl::StatusOr<PayoutView*> Find(const std::string& payout_id, Page& page);
   // Merchant and asset of a merchant's account; nothing if it is another.
-  absl::StatusOr<std::optional<std::pair<std::string, std::string>>> OwnerOf(AccountId account);
+  absl::StatusOr<std::optional<std::pair<std::string, std::string>>> OwnerOf(AccountId id);
 
   Ledger& ledger_;
   Store& store_;

@@ -61,7 +61,7 @@ absl::StatusOr<size_t> PayoutWorker::Step(absl::Duration wait) {
   return jobs.size();
 }
 
-absl::Status PayoutWorker::Load(Job& job) {
+absl::Status PayoutWorker::Load(Job& job) const {
   NW_ASSIGN_OR_RETURN(job.payout, DecodeInstruction(job.task.payload));
   NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(PayoutRailKey(job.payout.payout_id)));
   if (!bytes) return absl::OkStatus();
@@ -99,6 +99,7 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
 
 absl::Status PayoutWorker::Prolong(std::vector<Job>& jobs, size_t next) {
   std::vector<Extension> leases;
+  leases.reserve(jobs.size());
   for (const Job& job : jobs) leases.push_back({job.task.handle, {}});
   NW_ASSIGN_OR_RETURN(const std::vector<FinishOutcome> outcomes, parts_.scheduler.Extend(leases, options_.lease));
   for (size_t i = next; i < jobs.size(); ++i) jobs[i].lost = jobs[i].lost || outcomes[i] == FinishOutcome::kStale;

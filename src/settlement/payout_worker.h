@@ -43,7 +43,7 @@ class PayoutWorker {
     bool lost = false;     // the lease, before the rail was called: it is no longer ours
   };
 
-  absl::Status Load(Job& job);
+  absl::Status Load(Job& job) const;
   // Makes it durable, before the rail is called, what it will be called for.
   absl::Status Intend(std::vector<Job>& jobs) ABSL_LOCKS_EXCLUDED(intent_mutex_);
   // Prolongs all leases; those from `next` on that are lost are not called for.

@@ -28,7 +28,6 @@ using internal::PayoutRailRecord;
 using internal::PayoutView;
 using internal::Printable;
 using internal::Space;
-using internal::ToAbsl;
 
 namespace {
 

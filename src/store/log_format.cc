@@ -84,7 +84,7 @@ JoinedLog JoinFragments(absl::Span<const LogFragment> fragments) {
     if (joined.unfinished == kNowhere) continue;
     record.payload += fragment.payload;
     if (!ends) continue;
-    joined.records.push_back(std::move(record));
+    joined.records.push_back(std::exchange(record, LogRecord()));
     joined.unfinished = kNowhere;
   }
   return joined;
