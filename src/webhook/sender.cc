@@ -1,0 +1,576 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/webhook/sender.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "northwind/status.h"
+#include "src/base/error.h"
+#include "src/webhook/delivery_batch.h"
+#include "src/webhook/signature.h"
+#include "src/webhook/verdict.h"
+
+namespace northwind::internal {
+namespace {
+
+constexpr absl::Duration kWait = absl::Milliseconds(500);  // how long threads wait before they look whether to stop
+constexpr absl::Duration kRoomAgain = absl::Milliseconds(100);
+constexpr size_t kMaxClaim = 256;
+constexpr size_t kMaxEnds = 512;
+// Longer than any attempt, and than what it waits for besides a rate.
+constexpr absl::Duration kLease = absl::Minutes(3);
+static_assert(kLease >= kMaxWebhookTimeout * 2);
+constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
+// Read, so that the connection can be used again; kept is less.
+constexpr size_t kMaxReadBytes = 16 << 10;
+constexpr size_t kMaxReadHeaderBytes = 16 << 10;
+// However long a Retry-After is, that long only are other messages kept from the endpoint.
+constexpr absl::Duration kLongestHold = absl::Hours(1);
+constexpr size_t kMaxReceiptMessage = 512;
+
+EndpointTraffic::Result TrafficResult(AttemptFailure failure) {
+  switch (failure) {
+    case AttemptFailure::kNone:
+      return EndpointTraffic::Result::kSuccess;
+    case AttemptFailure::kThrottled:
+      return EndpointTraffic::Result::kThrottled;
+    case AttemptFailure::kAborted:
+    case AttemptFailure::kInternal:
+    case AttemptFailure::kInvalidRequest:
+    case AttemptFailure::kUnknown:
+    case AttemptFailure::kDisabled:
+      return EndpointTraffic::Result::kNeither;
+    default:
+      return EndpointTraffic::Result::kFailure;
+  }
+}
+
+std::string DeliveryText(const DeliveryName& name) {
+  return absl::StrCat(name.merchant_id, "/", name.endpoint_id, "/", name.message_id);
+}
+
+}  // namespace
+
+struct Sender::Ending {
+  // Beside each end, what follows from it.
+  struct Sequel {
+    Attempt* attempt = nullptr;
+    AttemptFailure failure = AttemptFailure::kNone;
+    bool answered = false;
+    bool rescued = false;  // a re-send delivered what was not
+    absl::Duration failing_for = absl::ZeroDuration();
+    std::string message;
+  };
+  std::vector<Finish> finishes;
+  std::vector<Sequel> sequels;
+  // As they stand with all of these ends.
+  absl::flat_hash_map<std::string, WebhookDelivery> deliveries;
+};
+
+Sender::Sender(const Parts& parts, const SenderOptions& options)
+    : parts_(parts),
+      options_(options),
+      traffic_(parts.store, parts.scheduler, parts.book, parts.policies, parts.clock, options.breaker) {}
+
+Sender::~Sender() { Stop(); }
+
+absl::Status Sender::Start() {
+  const absl::MutexLock one_at_a_time(&lifecycle_mutex_);
+  if (finisher_.joinable()) return absl::FailedPreconditionError("webhooks have been started");
+  NW_RETURN_IF_ERROR(traffic_.Open(options_.max_concurrent));
+  http::ClientOptions client = options_.client;
+  client.max_in_flight = options_.max_in_flight + 2 * kMaxClaim;  // each claimer may be one claim over
+  NW_ASSIGN_OR_RETURN(client_, http::Client::Create(std::move(client)));
+  {
+    const absl::MutexLock lock(&mutex_);
+    status_ = absl::OkStatus();
+    in_flight_ = 0;
+  }
+  stopping_ = ending_ = false;
+  finisher_ = std::thread([this] { FinishLoop(); });
+  for (const std::string_view queue : {kWebhookQueue, kWebhookNowQueue}) {
+    claimers_.emplace_back([this, queue] { Claim(queue); });
+  }
+  return absl::OkStatus();
+}
+
+void Sender::Stop() {
+  const absl::MutexLock one_at_a_time(&lifecycle_mutex_);
+  if (!finisher_.joinable()) return;
+  stopping_ = true;
+  for (std::thread& claimer : claimers_) claimer.join();
+  claimers_.clear();
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto done = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ == 0 || !status_.ok(); };
+    mutex_.AwaitWithTimeout(absl::Condition(&done), options_.stop_within);
+  }
+  client_.reset();  // aborts what is under way, and so ends it
+  {
+    const absl::MutexLock lock(&mutex_);
+    for (auto& [begin, attempt] : delayed_) {
+      attempt->end = Attempt::End::kStopped;
+      ended_.push_back(std::move(attempt));
+      ++in_flight_;
+    }
+    delayed_.clear();
+    ending_ = true;
+    poked_ = true;
+  }
+  finisher_.join();
+  finisher_ = std::thread();
+}
+
+absl::Status Sender::status() const {
+  const absl::MutexLock lock(&mutex_);
+  return status_;
+}
+
+void Sender::Fail(const absl::Status& status) {
+  const absl::MutexLock lock(&mutex_);
+  if (status_.ok()) status_ = status;
+  stopping_ = true;
+}
+
+Sender::Counts Sender::counts() const {
+  Counts counts{.attempts = attempts_, .delivered = delivered_, .failed = failed_, .disabled = disabled_};
+  const absl::MutexLock lock(&mutex_);
+  counts.in_flight = in_flight_ + delayed_.size();
+  return counts;
+}
+
+// ---- Claiming ------------------------------------------------------------------------------------------------
+
+size_t Sender::AwaitRoom() {
+  const absl::MutexLock lock(&mutex_);
+  const auto room = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ < options_.max_in_flight; };
+  if (!mutex_.AwaitWithTimeout(absl::Condition(&room), kWait)) return 0;
+  return std::min(options_.max_in_flight - in_flight_, kMaxClaim);
+}
+
+void Sender::Claim(std::string_view queue) {
+  while (!stopping_) {
+    const size_t room = AwaitRoom();
+    if (room == 0) continue;
+    const absl::StatusOr<std::vector<ClaimedTask>> claimed =
+        parts_.scheduler.Claim({.queue = std::string(queue), .max = room, .lease = kLease, .wait = kWait});
+    if (absl::IsResourceExhausted(claimed.status())) {  // a full disk: in a while, again
+      const absl::MutexLock lock(&mutex_);
+      const auto stopping = [this] { return stopping_.load(); };
+      mutex_.AwaitWithTimeout(absl::Condition(&stopping), kRoomAgain);
+      continue;
+    }
+    if (!claimed.ok()) return Fail(claimed.status());
+    {
+      const absl::MutexLock lock(&mutex_);
+      in_flight_ += claimed->size();
+    }
+    for (const ClaimedTask& task : *claimed) {
+      if (const absl::Status begun = Begin(task); !begun.ok()) Fail(begun);
+    }
+  }
+}
+
+absl::Status Sender::Begin(const ClaimedTask& claimed) {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->handle = claimed.handle;
+  attempt->previous_unknown = claimed.previous_unknown;
+  attempt->at = parts_.clock.Now();
+  absl::StatusOr<DeliveryTask> task = DecodeDeliveryTask(claimed.payload);
+  absl::StatusOr<bool> to_send = false;
+  if (task.ok()) {
+    attempt->task = *std::move(task);
+    to_send = LookUp(*attempt);
+  }
+  const absl::Status problem = task.ok() ? to_send.status() : task.status();
+  if (absl::IsDataLoss(problem)) {  // of this one: the others go on
+    attempt->end = Attempt::End::kDamaged;
+    attempt->problem = std::string(problem.message());
+  } else if (!problem.ok()) {
+    const absl::MutexLock lock(&mutex_);
+    --in_flight_;
+    return problem;
+  } else if (*to_send) {
+    Dispatch(std::move(attempt));
+    return absl::OkStatus();
+  }
+  End(std::move(attempt));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Sender::LookUp(Attempt& attempt) {
+  const DeliveryName& name = attempt.task.name;
+  absl::StatusOr<EndpointPtr> endpoint = parts_.book.Get(name.merchant_id, name.endpoint_id);
+  if (absl::IsNotFound(endpoint.status())) {
+    attempt.end = Attempt::End::kDeleted;
+    return false;
+  }
+  NW_RETURN_IF_ERROR(endpoint.status());
+  attempt.endpoint = *std::move(endpoint);
+  if (attempt.endpoint->state == EndpointState::kDisabled) {
+    attempt.end = Attempt::End::kDisabled;
+    return false;
+  }
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> delivery, parts_.store.Get(DeliveryKey(name)));
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> message,
+                      parts_.store.Get(MessageKey(name.merchant_id, name.message_id)));
+  if (!delivery || !message) {
+    return Error(absl::StatusCode::kDataLoss, "delivery ", DeliveryText(name), " has no ",
+                 delivery ? "message" : "record");
+  }
+  NW_ASSIGN_OR_RETURN(const WebhookDelivery before, DecodeDelivery(name, *delivery));
+  if (before.state == DeliveryState::kDelivered && attempt.task.trigger == AttemptTrigger::kSchedule) {
+    attempt.end = Attempt::End::kDelivered;  // by a re-send
+    return false;
+  }
+  NW_ASSIGN_OR_RETURN(Message found, DecodeMessage(name.merchant_id, name.message_id, *message));
+  attempt.type = std::move(found.type);
+  attempt.body = std::move(found.body);
+  return true;
+}
+
+void Sender::Dispatch(AttemptPtr attempt) {
+  const absl::Duration begin = traffic_.Admit(*attempt->endpoint);
+  if (begin <= parts_.clock.Elapsed()) return Launch(std::move(attempt));
+  const absl::MutexLock lock(&mutex_);
+  delayed_.emplace(begin, std::move(attempt));
+  --in_flight_;
+  poked_ = true;
+}
+
+absl::StatusOr<http::Request> Sender::MakeRequest(const Attempt& attempt) {
+  NW_ASSIGN_OR_RETURN(const std::shared_ptr<const EndpointKeys> keys, traffic_.Keys(attempt.endpoint));
+  NW_ASSIGN_OR_RETURN(MessageHeaders signed_headers,
+                      SignMessage(keys->keys, attempt.task.name.message_id, attempt.at, attempt.body));
+  http::Request request{.method = http::Method::kPost,
+                        .url = attempt.endpoint->url,
+                        .headers = {{"content-type", "application/json"},
+                                    {std::string(kMessageIdHeader), std::move(signed_headers.id)},
+                                    {std::string(kMessageTimestampHeader), std::move(signed_headers.timestamp)},
+                                    {std::string(kMessageSignatureHeader), std::move(signed_headers.signature)}},
+                        .body = attempt.body,
+                        .timeout = attempt.task.timeout,
+                        .connect_timeout = std::min(attempt.task.timeout, kConnectTimeout),
+                        .max_header_bytes = kMaxReadHeaderBytes,
+                        .max_body_bytes = kMaxReadBytes};
+  for (const CustomHeader& header : keys->headers) request.headers.push_back({header.name, header.value});
+  return request;
+}
+
+void Sender::Launch(AttemptPtr attempt) {
+  attempt->at = parts_.clock.Now();
+  attempt->kind = traffic_.KindOf(*attempt->endpoint);
+  absl::StatusOr<http::Request> request = MakeRequest(*attempt);
+  if (!request.ok()) {
+    attempt->end = Attempt::End::kDamaged;
+    attempt->problem = std::string(request.status().message());
+    return End(std::move(attempt));
+  }
+  const absl::Status started = client_->Start(*std::move(request), [this, attempt](http::Result result) mutable {
+    attempt->result = std::move(result);
+    End(std::move(attempt));
+  });
+  if (started.ok()) return;
+  attempt->result.failure = http::Failure::kInternal;
+  attempt->result.message = "too many requests are under way";
+  End(std::move(attempt));
+}
+
+void Sender::End(AttemptPtr attempt) {
+  const absl::MutexLock lock(&mutex_);
+  ended_.push_back(std::move(attempt));
+}
+
+// ---- Finishing -----------------------------------------------------------------------------------------------
+
+std::vector<Sender::AttemptPtr> Sender::TakeEnded() {
+  const absl::Duration now = parts_.clock.Elapsed();
+  absl::Duration wait = std::min(kWait, traffic_.NextProbe() - now);
+  const absl::MutexLock lock(&mutex_);
+  if (!delayed_.empty() && in_flight_ < options_.max_in_flight) wait = std::min(wait, delayed_.begin()->first - now);
+  const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !ended_.empty() || poked_; };
+  mutex_.AwaitWithTimeout(absl::Condition(&ready), std::max(wait, absl::ZeroDuration()));
+  poked_ = false;
+  const size_t count = std::min(ended_.size(), kMaxEnds);
+  std::vector<AttemptPtr> ended(std::make_move_iterator(ended_.begin()),
+                                std::make_move_iterator(ended_.begin() + static_cast<ptrdiff_t>(count)));
+  ended_.erase(ended_.begin(), ended_.begin() + static_cast<ptrdiff_t>(count));
+  return ended;
+}
+
+void Sender::FinishLoop() {
+  while (true) {
+    const std::vector<AttemptPtr> ended = TakeEnded();
+    absl::Status status;
+    if (!ended.empty()) status = FinishAll(ended);
+    if (status.ok()) status = traffic_.Settle();
+    if (status.ok()) status = ExtendDelayed();
+    if (!status.ok()) Fail(status);
+    if (!ending_) LaunchDelayed();
+    const absl::MutexLock lock(&mutex_);
+    if (ending_ && ended_.empty()) return;
+  }
+}
+
+absl::Status Sender::FinishAll(const std::vector<AttemptPtr>& attempts) {
+  Ending ending;
+  absl::Status status;
+  for (const AttemptPtr& attempt : attempts) {
+    if (status.ok()) status = FinishOne(*attempt, ending);
+  }
+  if (status.ok()) status = Write(ending);
+  if (status.ok()) status = FollowUp(ending);
+  const absl::MutexLock lock(&mutex_);
+  in_flight_ -= attempts.size();
+  return status;
+}
+
+absl::StatusOr<WebhookDelivery*> Sender::LoadDelivery(const DeliveryName& name, Ending& ending) const {
+  std::string key = DeliveryKey(name);
+  const auto found = ending.deliveries.find(key);
+  if (found != ending.deliveries.end()) return &found->second;
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(key));
+  if (!bytes) return nullptr;
+  absl::StatusOr<WebhookDelivery> delivery = DecodeDelivery(name, *bytes);
+  if (absl::IsDataLoss(delivery.status())) return nullptr;
+  NW_RETURN_IF_ERROR(delivery.status());
+  return &ending.deliveries.emplace(std::move(key), *std::move(delivery)).first->second;
+}
+
+void Sender::AddReceipt(const Attempt& attempt, WebhookAttempt receipt, WebhookDelivery& delivery,
+                        Finish& finish) const {
+  receipt.delivery = attempt.task.name;
+  receipt.type = delivery.type;
+  receipt.number = ++delivery.attempts;
+  receipt.trigger = attempt.task.trigger;
+  receipt.at = attempt.at;
+  receipt.endpoint_version = attempt.endpoint == nullptr ? 0 : attempt.endpoint->version;
+  receipt.message.resize(std::min(receipt.message.size(), kMaxReceiptMessage));
+  delivery.last_attempt_at = receipt.at;
+  delivery.last_failure = receipt.failure;
+  delivery.last_status = receipt.status;
+  finish.host_records.push_back({AttemptKey(receipt.delivery, receipt.number), EncodeAttempt(receipt)});
+  finish.host_records.push_back(
+      {TimeKey(receipt.delivery, receipt.at, receipt.number),
+       EncodeAttemptLine({.failure = receipt.failure, .status = receipt.status, .type = receipt.type})});
+}
+
+namespace {
+
+WebhookAttempt ReceiptOf(const http::Result& result, const AttemptVerdict& verdict) {
+  WebhookAttempt receipt{.failure = verdict.failure,
+                         .status = result.status,
+                         .message = verdict.message,
+                         .retry_at = verdict.retry_at,
+                         .response_body = result.body.substr(0, kMaxKeptResponseBytes),
+                         .response_truncated = result.truncated || result.body.size() > kMaxKeptResponseBytes,
+                         .reused_connection = result.reused_connection,
+                         .dns = result.times.dns,
+                         .connect = result.times.connect,
+                         .tls = result.times.tls,
+                         .first_byte = result.times.first_byte,
+                         .total = result.times.total};
+  if (result.remote_address) {
+    const std::string address = result.remote_address->ToString();
+    receipt.remote_address = address.find(':') == std::string::npos
+                                 ? absl::StrCat(address, ":", result.remote_port)
+                                 : absl::StrCat("[", address, "]:", result.remote_port);
+  }
+  return receipt;
+}
+
+}  // namespace
+
+absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
+  Finish finish{.task = attempt.handle};
+  Ending::Sequel sequel{.attempt = &attempt};
+  const bool scheduled = attempt.task.trigger == AttemptTrigger::kSchedule;
+  NW_ASSIGN_OR_RETURN(WebhookDelivery* const delivery, LoadDelivery(attempt.task.name, ending));
+  const bool was_delivered = delivery != nullptr && delivery->state == DeliveryState::kDelivered;
+  if (delivery != nullptr && attempt.previous_unknown) {
+    AddReceipt(attempt,
+               {.failure = AttemptFailure::kUnknown,
+                .message = "the sender ended, or lost its lease, during the attempt before: it may have arrived"},
+               *delivery, finish);
+  }
+
+  WebhookAttempt receipt;
+  bool to_note = true;
+  switch (attempt.end) {
+    case Attempt::End::kDelivered:
+      to_note = false;
+      break;
+    case Attempt::End::kDeleted:
+      to_note = false;
+      if (delivery != nullptr && !was_delivered) delivery->state = DeliveryState::kCanceled;
+      break;
+    case Attempt::End::kDisabled:
+      receipt = {.failure = AttemptFailure::kDisabled, .message = "the endpoint is disabled"};
+      finish.verdict = Verdict::kKill;
+      break;
+    case Attempt::End::kDamaged:
+      receipt = {.failure = AttemptFailure::kInternal, .message = "what is to be sent cannot be read"};
+      finish.verdict = Verdict::kKill;
+      break;
+    case Attempt::End::kStopped:
+      receipt = {.failure = AttemptFailure::kAborted, .message = "stopped before it was sent"};
+      finish.verdict = Verdict::kRetry;
+      break;
+    case Attempt::End::kAnswered: {
+      AttemptVerdict verdict = internal::Judge(attempt.result, parts_.clock.Now());
+      receipt = ReceiptOf(attempt.result, verdict);
+      finish.not_before = verdict.retry_at;
+      if (verdict.failure == AttemptFailure::kGone) {
+        finish.verdict = Verdict::kKill;
+      } else if (verdict.failure != AttemptFailure::kNone) {
+        finish.verdict = Verdict::kRetry;
+      }
+      NW_ASSIGN_OR_RETURN(EndpointTraffic::Change change,
+                          traffic_.Record(*attempt.endpoint, TrafficResult(verdict.failure), attempt.kind,
+                                          std::min(verdict.retry_at, parts_.clock.Now() + kLongestHold)));
+      if (change.record) finish.host_records.push_back(*std::move(change.record));
+      sequel.answered = true;
+      sequel.failing_for = change.failing_for;
+      break;
+    }
+  }
+  sequel.failure = receipt.failure;
+  sequel.message = receipt.message;
+  if (finish.verdict != Verdict::kComplete) {
+    finish.error = absl::StrCat(ToAbsl(Name(receipt.failure)), ": ",
+                                attempt.problem.empty() ? receipt.message : attempt.problem);
+  }
+  // What somebody asked for is tried once.
+  if (!scheduled) finish.verdict = Verdict::kComplete;
+
+  if (delivery != nullptr) {
+    if (to_note) {
+      const bool good = sequel.answered && receipt.failure == AttemptFailure::kNone;
+      AddReceipt(attempt, std::move(receipt), *delivery, finish);
+      if (good && !was_delivered) {
+        delivery->state = DeliveryState::kDelivered;
+        delivery->delivered_at = parts_.clock.Now();
+        sequel.rescued = attempt.task.trigger == AttemptTrigger::kResend;
+      }
+      if (!good && attempt.task.trigger == AttemptTrigger::kTest && !was_delivered) delivery->state = DeliveryState::kDead;
+    }
+    finish.host_records.push_back({DeliveryKey(attempt.task.name), EncodeDelivery(*delivery)});
+  }
+  ending.finishes.push_back(std::move(finish));
+  ending.sequels.push_back(std::move(sequel));
+  return absl::OkStatus();
+}
+
+absl::Status Sender::Write(const Ending& ending) {
+  absl::StatusOr<std::vector<FinishOutcome>> outcomes = parts_.scheduler.FinishAll(ending.finishes);
+  while (absl::IsResourceExhausted(outcomes.status()) && !ending_) {  // a full disk
+    {
+      const absl::MutexLock lock(&mutex_);
+      const auto ended = [this] { return ending_.load(); };
+      mutex_.AwaitWithTimeout(absl::Condition(&ended), kRoomAgain);
+    }
+    outcomes = parts_.scheduler.FinishAll(ending.finishes);
+  }
+  NW_RETURN_IF_ERROR(outcomes.status());
+  // An attempt whose lease was lost has happened all the same.
+  std::vector<HostRecord> records;
+  for (size_t i = 0; i < outcomes->size(); ++i) {
+    const Ending::Sequel& sequel = ending.sequels[i];
+    if ((*outcomes)[i] == FinishOutcome::kStale) {
+      for (const HostRecord& record : ending.finishes[i].host_records) {
+        const auto delivery = ending.deliveries.find(record.key);
+        records.push_back(delivery == ending.deliveries.end() ? record
+                                                              : HostRecord{record.key, EncodeDelivery(delivery->second)});
+      }
+    }
+    if (sequel.answered) ++attempts_;
+    if (sequel.answered) ++(sequel.failure == AttemptFailure::kNone ? delivered_ : failed_);
+  }
+  if (records.empty()) return absl::OkStatus();
+  return parts_.scheduler.Schedule({}, records).status();
+}
+
+absl::Status Sender::FollowUp(const Ending& ending) {
+  std::vector<std::string> rescued;
+  for (const Ending::Sequel& sequel : ending.sequels) {
+    const Attempt& attempt = *sequel.attempt;
+    if (sequel.rescued) rescued.push_back(DeliveryTaskId(attempt.task.name));
+    if (!sequel.answered) continue;
+    if (sequel.failure == AttemptFailure::kGone) {
+      NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kGone, "it answered 410 Gone"));
+    } else if (sequel.failing_for >= options_.disable_after) {
+      NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kFailing,
+                                         absl::StrCat("nothing was delivered for ",
+                                                      absl::FormatDuration(absl::Trunc(sequel.failing_for, absl::Seconds(1))),
+                                                      "; last: ", sequel.message)));
+    }
+  }
+  if (rescued.empty()) return absl::OkStatus();
+  // Dead letters that are delivered now. One that waits finds out when its time comes.
+  const absl::Status discarded = parts_.scheduler.Discard(rescued).status();
+  return absl::IsResourceExhausted(discarded) ? absl::OkStatus() : discarded;
+}
+
+absl::Status Sender::DisableEndpoint(const Endpoint& endpoint, DisableReason reason, std::string_view detail) {
+  const absl::Time now = parts_.clock.Now();
+  const auto write = [&](const HostRecord& record) -> absl::Status {
+    DeliveryBatch batch;
+    batch.AddRecord(record);
+    NW_ASSIGN_OR_RETURN(const auto bits, RandomMessageBits());
+    const Message notice = EndpointDisabledMessage(endpoint.merchant_id, endpoint.id, Name(reason), now, bits);
+    batch.AddMessage(notice);
+    NW_ASSIGN_OR_RETURN(const std::vector<EndpointPtr> others,
+                        parts_.book.MatchingEndpoints(endpoint.merchant_id, notice.type));
+    for (const EndpointPtr& other : others) {
+      if (other->id != endpoint.id) batch.AddDelivery(notice, *other, *parts_.policies.Of(*other));
+    }
+    return batch.Write(parts_.scheduler).status();
+  };
+  const absl::StatusOr<EndpointPtr> disabled = parts_.book.DisableWith(endpoint.merchant_id, endpoint.id, reason, detail,
+                                                                       endpoint.version, write);
+  // Changed or gone meanwhile, or no room: what it answers from now on decides.
+  if (absl::IsNotFound(disabled.status()) || IsVersionConflict(disabled.status()) ||
+      absl::IsResourceExhausted(disabled.status()) || absl::IsUnavailable(disabled.status())) {
+    return absl::OkStatus();
+  }
+  NW_RETURN_IF_ERROR(disabled.status());
+  ++disabled_;
+  const absl::Status told = traffic_.Refresh(endpoint.merchant_id, endpoint.id);
+  return absl::IsResourceExhausted(told) ? absl::OkStatus() : told;
+}
+
+// ---- Delayed by a rate ---------------------------------------------------------------------------------------
+
+void Sender::LaunchDelayed() {
+  const absl::Duration now = parts_.clock.Elapsed();
+  std::vector<AttemptPtr> due;
+  {
+    const absl::MutexLock lock(&mutex_);
+    while (!delayed_.empty() && delayed_.begin()->first <= now && in_flight_ < options_.max_in_flight) {
+      due.push_back(std::move(delayed_.begin()->second));
+      delayed_.erase(delayed_.begin());
+      ++in_flight_;
+    }
+  }
+  for (AttemptPtr& attempt : due) Launch(std::move(attempt));
+}
+
+absl::Status Sender::ExtendDelayed() {
+  const absl::Duration now = parts_.clock.Elapsed();
+  if (now - extended_ < kLease / 4) return absl::OkStatus();
+  extended_ = now;
+  std::vector<Extension> leases;
+  {
+    const absl::MutexLock lock(&mutex_);
+    for (const auto& [begin, attempt] : delayed_) {
+      if (leases.size() < kMaxTasksPerCall) leases.push_back({attempt->handle, {}});
+    }
+  }
+  if (leases.empty()) return absl::OkStatus();
+  const absl::Status extended = parts_.scheduler.Extend(leases, kLease).status();
+  return absl::IsResourceExhausted(extended) ? absl::OkStatus() : extended;
+}
+
+}  // namespace northwind::internal
