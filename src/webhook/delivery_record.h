@@ -23,6 +23,8 @@
 //   time     = varint(Unix nanoseconds; 0: none, that is InfinitePast)
 //   bytes(s) = varint(size of s) s
 //
+// The encoder brings what the world may do into these forms: times are cut to nanoseconds and kept from 1970 to 2262, durations not
+// negative, texts of attempts not longer than their bounds, statuses of HTTP 0 to 999.
 // Decoding is strict: DataLoss, naming the key's names, for anything that the encoder would not have written.
 #ifndef NORTHWIND_SRC_WEBHOOK_DELIVERY_RECORD_H_
 #define NORTHWIND_SRC_WEBHOOK_DELIVERY_RECORD_H_
@@ -31,6 +33,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,19 +46,29 @@ namespace northwind::internal {
 inline constexpr std::string_view kWebhookQueue = "nw/webhook";
 inline constexpr std::string_view kWebhookNowQueue = "nw/webhook/now";
 inline constexpr std::string_view kWebhookCursorKey = "nw/webhook/cursor";
+// A message's record stays under what the scheduler takes of a host record.
+inline constexpr size_t kMaxMessageBodyBytes = 60 << 10;
+inline constexpr size_t kMaxAttemptMessageBytes = 512;
+inline constexpr size_t kMaxRemoteAddressBytes = 80;
 
-std::string MessagePrefix(std::string_view merchant);   // ends with "/"
+// Whether that could be a message's id, by its form.
+bool IsMessageId(std::string_view id);
+
+inline constexpr std::string_view kMessageSpace = "nw/webhook/message/";  // what all keys of messages begin with
+std::string MessagePrefix(std::string_view merchant);                     // ends with "/"
 std::string MessageKey(std::string_view merchant, std::string_view message);
-std::string DeliveryPrefix(std::string_view merchant);  // likewise
+std::string DeliveryPrefix(std::string_view merchant);                            // likewise
+std::string DeliveryPrefix(std::string_view merchant, std::string_view message);  // of all endpoints; likewise
 std::string DeliveryKey(const DeliveryName& name);
-std::string AttemptPrefix(const DeliveryName& name);  // of one delivery; ends with "/"
+std::string AttemptPrefix(std::string_view merchant, std::string_view message);  // of all endpoints; likewise
+std::string AttemptPrefix(const DeliveryName& name);                             // of one delivery; likewise
 std::string AttemptKey(const DeliveryName& name, uint32_t number);
 std::string TimePrefix(std::string_view merchant);
 std::string TimeKey(const DeliveryName& name, absl::Time at, uint32_t number);
 std::string FailingKey(std::string_view merchant, std::string_view endpoint);
 std::string RecoveryKey(std::string_view merchant, std::string_view endpoint);
 
-// The names that a key holds; nothing if it is no such key. `number` and `at` as far as the kind of key has them.
+// The names that a key holds; nothing if the functions above make no such key. `number` and `at` as far as the kind of key has them.
 struct WebhookKeyNames {
   DeliveryName name;
   uint32_t number = 0;
@@ -89,7 +102,8 @@ struct FailingRecord {
   absl::Time since;
 };
 std::string EncodeFailing(const FailingRecord& record);
-absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::string_view endpoint, std::string_view value);
+absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::string_view endpoint,
+                                            std::string_view value);
 
 struct RecoveryRecord {
   RecoveryState state = RecoveryState::kRunning;
@@ -100,7 +114,8 @@ struct RecoveryRecord {
   uint32_t per_second = 0;
 };
 std::string EncodeRecovery(const RecoveryRecord& record);
-absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view merchant, std::string_view endpoint, std::string_view value);
+absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view merchant, std::string_view endpoint,
+                                              std::string_view value);
 
 // ---- Tasks --------------------------------------------------------------------------------------------------
 // Of the scheduler. Ids: "w/" merchant "/" endpoint "/" ULID of the message, "r/" likewise for a re-send or test.
