@@ -9,11 +9,21 @@
 #include "absl/strings/escaping.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
+#include "src/webhook/custom_header.h"
+#include "src/webhook/webhook_policy.h"
 
-namespace northwind::internal {
+namespace northwind {
 namespace {
 
 constexpr absl::string_view kVersionConflict = "northwind/webhook/version_conflict";
+
+}  // namespace
+
+bool IsVersionConflict(const absl::Status& status) { return status.GetPayload(kVersionConflict).has_value(); }
+
+namespace internal {
+namespace {
+
 constexpr size_t kRandomIdBytes = 16;
 
 absl::Status NoEndpoint(std::string_view merchant, std::string_view id) {
@@ -30,9 +40,11 @@ absl::Status CheckNames(std::string_view merchant, std::string_view id) {
   return ValidateEndpointId(id);
 }
 
-absl::Status CheckPolicy(std::string_view policy) {
-  if (policy.size() <= kMaxRetryPolicyBytes) return absl::OkStatus();
-  return Error(absl::StatusCode::kInvalidArgument, "retry_policy: longer than ", kMaxRetryPolicyBytes, " bytes");
+absl::Status SetPolicy(Endpoint& endpoint, const std::optional<WebhookPolicy>& policy) {
+  endpoint.policy.reset();
+  if (!policy.has_value()) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(endpoint.policy, KeptWebhookPolicy(*policy));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> RandomId() {
@@ -75,8 +87,6 @@ EndpointPtr Find(const std::vector<EndpointPtr>* endpoints, std::string_view id)
 }
 
 }  // namespace
-
-bool IsVersionConflict(const absl::Status& status) { return status.GetPayload(kVersionConflict).has_value(); }
 
 // ---- Opening ------------------------------------------------------------------------------------------------
 
@@ -256,7 +266,7 @@ absl::Status EndpointBook::CheckRoom(const MerchantEndpoints* of_merchant) const
 }
 
 absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const EndpointSpec& spec) {
-  Endpoint endpoint{.merchant_id = std::string(merchant), .id = spec.id, .retry_policy = spec.retry_policy};
+  Endpoint endpoint{.merchant_id = std::string(merchant), .id = spec.id};
   if (endpoint.id.empty()) {
     NW_ASSIGN_OR_RETURN(endpoint.id, RandomId());
   }
@@ -264,7 +274,7 @@ absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const 
   NW_ASSIGN_OR_RETURN(endpoint.url, CanonicalUrl(spec.url, options_.plain_http));
   NW_ASSIGN_OR_RETURN(endpoint.events, EventFilter::Make(spec.events));
   NW_RETURN_IF_ERROR(SetHeaders(endpoint, spec.headers));
-  NW_RETURN_IF_ERROR(CheckPolicy(spec.retry_policy));
+  NW_RETURN_IF_ERROR(SetPolicy(endpoint, spec.policy));
   NW_ASSIGN_OR_RETURN(const SigningKey key, SigningKey::Generate(spec.scheme));
 
   const absl::MutexLock lock(&write_mutex_);
@@ -293,10 +303,7 @@ absl::StatusOr<EndpointPtr> EndpointBook::Update(std::string_view merchant, std:
       NW_ASSIGN_OR_RETURN(endpoint.events, EventFilter::Make(*change.events));
     }
     if (change.headers.has_value()) NW_RETURN_IF_ERROR(SetHeaders(endpoint, *change.headers));
-    if (change.retry_policy.has_value()) {
-      NW_RETURN_IF_ERROR(CheckPolicy(*change.retry_policy));
-      endpoint.retry_policy = *change.retry_policy;
-    }
+    if (change.policy.has_value()) NW_RETURN_IF_ERROR(SetPolicy(endpoint, *change.policy));
     return absl::OkStatus();
   });
 }
@@ -453,4 +460,5 @@ absl::StatusOr<std::vector<EndpointPtr>> EndpointBook::MatchingEndpoints(std::st
   return matching;
 }
 
-}  // namespace northwind::internal
+}  // namespace internal
+}  // namespace northwind

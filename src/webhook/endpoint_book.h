@@ -25,11 +25,12 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "northwind/clock.h"
+#include "northwind/webhook.h"
 #include "src/store/engine.h"
-#include "src/webhook/custom_header.h"
 #include "src/webhook/endpoint.h"
 #include "src/webhook/endpoint_url.h"
 #include "src/webhook/secret_box.h"
+#include "src/webhook/secret_bytes.h"
 #include "src/webhook/signing_key.h"
 
 namespace northwind::internal {
@@ -47,31 +48,6 @@ struct EndpointBookOptions {
   size_t max_endpoints_per_merchant = 32;
 };
 
-struct EndpointSpec {
-  // Chosen by the caller, so that a call can be repeated after an unknown outcome (it then answers AlreadyExists, and the
-  // secret is had by rotating it); "ep_" and 32 random hexadecimal digits if empty.
-  std::string id;
-  std::string url;
-  std::vector<std::string> events = {"*"};
-  std::vector<CustomHeader> headers;
-  std::string retry_policy;
-  SignatureScheme scheme = SignatureScheme::kHmacSha256;
-};
-
-// What is set is changed, the rest stays.
-struct EndpointChange {
-  std::optional<std::string> url;
-  std::optional<std::vector<std::string>> events;
-  std::optional<std::vector<CustomHeader>> headers;
-  std::optional<std::string> retry_policy;
-};
-
-struct SecretRotation {
-  // How long the secrets before stay good; 0 ends them at once (they leaked).
-  absl::Duration overlap = absl::Hours(24);
-  std::optional<SignatureScheme> scheme;  // as before, if not set
-};
-
 // An endpoint with a secret that was made just now.
 struct NewSecret {
   EndpointPtr endpoint;
@@ -83,9 +59,6 @@ struct EndpointPage {
   std::vector<EndpointPtr> endpoints;  // by id
   std::string next;                    // to go on after; empty at the end
 };
-
-// Whether an error says that the endpoint has another version than the caller saw: read it again, decide again.
-bool IsVersionConflict(const absl::Status& status);
 
 // Thread-safe. A change is durable (one synced write of the store) before anyone sees it and before its call returns;
 // readers never wait for a write. Changes come one after another. What it hands out never changes: a delivery that holds

@@ -33,7 +33,7 @@ TEST_F(EndpointBookTest, ANewEndpointIsEnabledAtVersionOne) {
   spec.url = "HTTPS://Shop.Example:443";
   spec.events = {"payout.paid", "payout.*"};
   spec.headers = {{"Authorization", "Bearer hush"}};
-  spec.retry_policy = "policy";
+  spec.policy = WebhookPolicy{.timeout = absl::Microseconds(1'500'900), .max_per_second = 2.0004};
   NW_ASSERT_OK_AND_ASSIGN(const NewSecret made, book_->Create("m_42", spec));
   const Endpoint& endpoint = *made.endpoint;
   EXPECT_EQ(endpoint.merchant_id, "m_42");
@@ -45,7 +45,8 @@ TEST_F(EndpointBookTest, ANewEndpointIsEnabledAtVersionOne) {
   EXPECT_FALSE(endpoint.disabled.has_value());
   EXPECT_EQ(endpoint.url, "https://shop.example/");
   EXPECT_THAT(endpoint.events.patterns(), ElementsAre("payout.*"));
-  EXPECT_EQ(endpoint.retry_policy, "policy");
+  const WebhookPolicy kept = {.timeout = absl::Milliseconds(1500), .max_per_second = 2};
+  EXPECT_EQ(endpoint.policy, kept) << "as it is stored";
   EXPECT_THAT(book_->Headers(endpoint), IsOkAndHolds(spec.headers));
   EXPECT_THAT(book_->Get("m_42", "ep_1"), IsOkAndHolds(made.endpoint));
   EXPECT_EQ(book_->size(), 1u);
@@ -78,8 +79,8 @@ TEST_F(EndpointBookTest, WhatIsMalformedIsRefusedByFieldAndMakesNothing) {
   bad.headers = {{"Host", "x"}};
   refused(bad, "headers[0]");
   bad = Spec();
-  bad.retry_policy.assign(kMaxRetryPolicyBytes + 1, 'p');
-  refused(bad, "retry_policy");
+  bad.policy = WebhookPolicy{.burst = 0};
+  refused(bad, "policy.burst");
   EXPECT_THAT(book_->Create("m/1", Spec()), StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("merchant_id")));
   EXPECT_EQ(book_->size(), 0u);
   EXPECT_EQ(StoredBytes(), "");
@@ -247,7 +248,7 @@ TEST_F(EndpointBookTest, ASecretThatWasCopiedToAnotherEndpointIsRefused) {
 TEST_F(EndpointBookTest, AnUpdateChangesWhatIsSetAndNothingElse) {
   EndpointSpec spec = Spec("e");
   spec.headers = {{"X-A", "1"}};
-  spec.retry_policy = "p";
+  spec.policy = WebhookPolicy{.burst = 3};
   NW_ASSERT_OK_AND_ASSIGN(const NewSecret made, book_->Create("m", spec));
   clock_.Advance(absl::Seconds(5));
   NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr second, book_->Update("m", "e", 1, {.url = "https://new.example"}));
@@ -260,10 +261,11 @@ TEST_F(EndpointBookTest, AnUpdateChangesWhatIsSetAndNothingElse) {
   const std::vector<CustomHeader> headers = {{"X-B", "2"}};
   NW_ASSERT_OK_AND_ASSIGN(
       const EndpointPtr third,
-      book_->Update("m", "e", 2, {.events = {{"a", "a.*"}}, .headers = headers, .retry_policy = ""}));
+      book_->Update("m", "e", 2,
+                    {.events = {{"a", "a.*"}}, .headers = headers, .policy = std::optional<WebhookPolicy>()}));
   EXPECT_THAT(third->events.patterns(), ElementsAre("a", "a.*"));
   EXPECT_THAT(book_->Headers(*third), IsOkAndHolds(headers));
-  EXPECT_EQ(third->retry_policy, "");
+  EXPECT_EQ(third->policy, std::nullopt);
   NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr fourth,
                           book_->Update("m", "e", 3, {.headers = std::vector<CustomHeader>()}));
   EXPECT_EQ(fourth->sealed_headers, "");
@@ -275,12 +277,15 @@ TEST_F(EndpointBookTest, AnUpdateChangesWhatIsSetAndNothingElse) {
 TEST_F(EndpointBookTest, AnUpdateThatChangesNothingMakesNoVersion) {
   EndpointSpec spec = Spec("e");
   spec.headers = {{"X-A", "1"}};
+  spec.policy = WebhookPolicy{.max_per_second = 0.0125};
   NW_ASSERT_OK_AND_ASSIGN(const NewSecret made, book_->Create("m", spec));
   const uint64_t before = disk_.changes();
   clock_.Advance(absl::Seconds(5));
   EXPECT_THAT(book_->Update("m", "e", 1, {}), IsOkAndHolds(made.endpoint));
   EXPECT_THAT(
-      book_->Update("m", "e", 1, {.url = "https://SHOP.example/hook", .events = {{"*", "a"}}, .headers = spec.headers}),
+      book_->Update(
+          "m", "e", 1,
+          {.url = "https://SHOP.example/hook", .events = {{"*", "a"}}, .headers = spec.headers, .policy = spec.policy}),
       IsOkAndHolds(made.endpoint));
   EXPECT_THAT(book_->Resume("m", "e"), IsOkAndHolds(made.endpoint));
   EXPECT_THAT(book_->Enable("m", "e"), IsOkAndHolds(made.endpoint));
@@ -317,8 +322,8 @@ TEST_F(EndpointBookTest, AMalformedUpdateChangesNothing) {
               StatusIs(absl::StatusCode::kInvalidArgument, AllOf(StartsWith("url"), Not(HasSubstr("pw@")))));
   EXPECT_THAT(book_->Update("m", "e", 1, {.headers = {{{"te", "x"}}}}),
               StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("headers[0]")));
-  EXPECT_THAT(book_->Update("m", "e", 1, {.retry_policy = std::string(kMaxRetryPolicyBytes + 1, 'p')}),
-              StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("retry_policy")));
+  EXPECT_THAT(book_->Update("m", "e", 1, {.policy = WebhookPolicy{.max_concurrent = 0}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("policy.max_concurrent")));
   EXPECT_THAT(book_->Get("m", "e"), IsOkAndHolds(made));
 }
 
