@@ -52,6 +52,10 @@ absl::StatusOr<std::string> RandomId() {
   return "ep_" + absl::BytesToHexString(ToAbsl(bytes.view()));
 }
 
+HostRecord Record(const Endpoint& endpoint) {
+  return {EndpointKey(endpoint.merchant_id, endpoint.id), EncodeEndpoint(endpoint)};
+}
+
 std::string PrintableDetail(std::string_view detail) {
   std::string text(detail.substr(0, kMaxDisableDetailBytes));
   std::replace_if(
@@ -192,9 +196,9 @@ absl::Time EndpointBook::Now() const {
   return absl::FromUnixNanos(std::max<int64_t>(0, absl::ToUnixNanos(options_.clock->Now())));
 }
 
-absl::Status EndpointBook::Write(const Endpoint& endpoint) {
+absl::Status EndpointBook::Write(const HostRecord& endpoint) {
   WriteSet writes;
-  writes.Put(Space::kHost, EndpointKey(endpoint.merchant_id, endpoint.id), EncodeEndpoint(endpoint));
+  writes.Put(Space::kHost, endpoint.key, endpoint.value);
   return engine_.Write(writes);
 }
 
@@ -241,6 +245,11 @@ absl::StatusOr<EndpointPtr> EndpointBook::Current(std::string_view merchant, std
 
 absl::StatusOr<EndpointPtr> EndpointBook::Apply(std::string_view merchant, std::string_view id,
                                                 std::optional<uint64_t> version, Change change) {
+  return Apply(merchant, id, version, change, [this](const HostRecord& endpoint) { return Write(endpoint); });
+}
+
+absl::StatusOr<EndpointPtr> EndpointBook::Apply(std::string_view merchant, std::string_view id,
+                                                std::optional<uint64_t> version, Change change, EndpointWriter write) {
   NW_ASSIGN_OR_RETURN(EndpointPtr current, Current(merchant, id, version));
   auto next = std::make_shared<Endpoint>(*current);
   const absl::Time now = Now();
@@ -249,7 +258,7 @@ absl::StatusOr<EndpointPtr> EndpointBook::Apply(std::string_view merchant, std::
   DropExpired(next->secrets, now);
   ++next->version;
   next->updated_at = std::max(now, current->updated_at);
-  NW_RETURN_IF_ERROR(Write(*next));
+  NW_RETURN_IF_ERROR(write(Record(*next)));
   Publish(next);
   return EndpointPtr(std::move(next));
 }
@@ -286,7 +295,7 @@ absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const 
   endpoint.created_at = endpoint.updated_at = Now();
   NW_ASSIGN_OR_RETURN(EndpointSecret secret, SealKey(endpoint, 1, endpoint.created_at, key));
   endpoint.secrets.push_back(std::move(secret));
-  NW_RETURN_IF_ERROR(Write(endpoint));
+  NW_RETURN_IF_ERROR(Write(Record(endpoint)));
   EndpointPtr made = std::make_shared<const Endpoint>(std::move(endpoint));
   Publish(made);
   return NewSecret{.endpoint = std::move(made), .verification_key = key.verification_key().Text()};
@@ -324,14 +333,22 @@ absl::StatusOr<EndpointPtr> EndpointBook::Resume(std::string_view merchant, std:
 
 absl::StatusOr<EndpointPtr> EndpointBook::Disable(std::string_view merchant, std::string_view id, DisableReason reason,
                                                   std::string_view detail, std::optional<uint64_t> version) {
-  const absl::MutexLock lock(&write_mutex_);
-  return Apply(merchant, id, version, [&](Endpoint& endpoint, absl::Time now) {
+  return DisableWith(merchant, id, reason, detail, version,
+                     [this](const HostRecord& endpoint) { return Write(endpoint); });
+}
+
+absl::StatusOr<EndpointPtr> EndpointBook::DisableWith(std::string_view merchant, std::string_view id,
+                                                      DisableReason reason, std::string_view detail,
+                                                      std::optional<uint64_t> version, EndpointWriter write) {
+  const auto disable = [&](Endpoint& endpoint, absl::Time now) {
     if (endpoint.state != EndpointState::kDisabled) {
       endpoint.state = EndpointState::kDisabled;
       endpoint.disabled = Disabled{reason, now, PrintableDetail(detail)};
     }
     return absl::OkStatus();
-  });
+  };
+  const absl::MutexLock lock(&write_mutex_);
+  return Apply(merchant, id, version, disable, write);
 }
 
 absl::StatusOr<EndpointPtr> EndpointBook::Enable(std::string_view merchant, std::string_view id,
@@ -420,6 +437,18 @@ EndpointBook::SharedEndpoints EndpointBook::Of(std::string_view merchant) const 
   const absl::ReaderMutexLock lock(&mutex_);
   const auto it = merchants_.find(ToAbsl(merchant));
   return it == merchants_.end() ? nullptr : it->second;
+}
+
+void EndpointBook::Visit(absl::FunctionRef<void(const EndpointPtr&)> visit) const {
+  std::vector<SharedEndpoints> all;
+  {
+    const absl::ReaderMutexLock lock(&mutex_);
+    all.reserve(merchants_.size());
+    for (const auto& [merchant, endpoints] : merchants_) all.push_back(endpoints);
+  }
+  for (const SharedEndpoints& endpoints : all) {
+    for (const EndpointPtr& endpoint : *endpoints) visit(endpoint);
+  }
 }
 
 size_t EndpointBook::size() const {

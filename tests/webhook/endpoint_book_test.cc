@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/webhook/endpoint_book.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 // ---- Making -------------------------------------------------------------------------------------------------
 
@@ -357,6 +359,52 @@ TEST_F(EndpointBookTest, PausedAndDisabledAreStatesOfTheirOwn) {
   EXPECT_EQ(still->state, EndpointState::kPaused);
 }
 
+TEST_F(EndpointBookTest, DisablingIsWrittenTogetherWithWhatBelongsToIt) {
+  Make("m", "e");
+  int calls = 0;
+  const auto write = [&](const HostRecord& record) {
+    ++calls;
+    EXPECT_EQ((*book_->Get("m", "e"))->state, EndpointState::kEnabled) << "not seen before it is written";
+    WriteSet writes;
+    writes.Put(Space::kHost, record.key, record.value);
+    writes.Put(Space::kHost, "beside", "it");
+    return engine_->Write(writes);
+  };
+  NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr gone,
+                          book_->DisableWith("m", "e", DisableReason::kGone, "4\n10", 1, write));
+  EXPECT_EQ(gone->state, EndpointState::kDisabled);
+  EXPECT_EQ(gone->version, 2u);
+  EXPECT_EQ(*gone->disabled, (Disabled{DisableReason::kGone, clock_.Now(), "4?10"}));
+  EXPECT_THAT(book_->Get("m", "e"), IsOkAndHolds(gone));
+  EXPECT_EQ(calls, 1);
+  EXPECT_THAT(StoredBytes(), HasSubstr("besideit"));
+  Reopen();
+  EXPECT_EQ(**book_->Get("m", "e"), *gone);
+}
+
+TEST_F(EndpointBookTest, DisablingThatChangesNothingIsNotWritten) {
+  Make("m", "e");
+  NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr first, book_->Disable("m", "e", DisableReason::kByHand, "first"));
+  const auto never = [](const HostRecord&) -> absl::Status {
+    ADD_FAILURE() << "written";
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(book_->DisableWith("m", "e", DisableReason::kGone, "", std::nullopt, never), IsOkAndHolds(first));
+  EXPECT_THAT(book_->DisableWith("m", "e", DisableReason::kGone, "", 2, never), IsOkAndHolds(first));
+  EXPECT_TRUE(IsVersionConflict(book_->DisableWith("m", "e", DisableReason::kGone, "", 1, never).status()));
+  EXPECT_THAT(book_->DisableWith("m", "f", DisableReason::kGone, "", std::nullopt, never),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(EndpointBookTest, DisablingThatCouldNotBeWrittenIsNotSeen) {
+  const EndpointPtr made = Make("m", "e");
+  const auto fails = [](const HostRecord&) { return absl::ResourceExhaustedError("full"); };
+  EXPECT_THAT(book_->DisableWith("m", "e", DisableReason::kFailing, "", std::nullopt, fails),
+              StatusIs(absl::StatusCode::kResourceExhausted, "full"));
+  EXPECT_THAT(book_->Get("m", "e"), IsOkAndHolds(made));
+  EXPECT_THAT(book_->Pause("m", "e", 1), IsOk()) << "and the book goes on";
+}
+
 TEST_F(EndpointBookTest, NothingStaysOfADeletedEndpoint) {
   const EndpointPtr held = Make("m", "e");
   ASSERT_THAT(book_->Delete("m", "e", 1), IsOk());
@@ -418,6 +466,22 @@ TEST_F(EndpointBookTest, MatchesEnabledAndPausedEndpointsOfTheMerchant) {
   EXPECT_THAT(*book_->MatchingEndpoints("nobody", "payout.paid"), IsEmpty());
   EXPECT_THAT(book_->MatchingEndpoints("m", "payout.*"), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(book_->MatchingEndpoints("m/", "payout"), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(EndpointBookTest, VisitsEveryEndpointOnceWhateverIsChangedMeanwhile) {
+  book_->Visit([](const EndpointPtr&) { ADD_FAILURE() << "of an empty book"; });
+  for (const char* merchant : {"a", "b", "c"}) {
+    Make(merchant, "1");
+    Make(merchant, "2");
+  }
+  std::vector<std::string> seen;
+  book_->Visit([&](const EndpointPtr& endpoint) {
+    seen.push_back(endpoint->merchant_id + "/" + endpoint->id);
+    ASSERT_THAT(book_->Delete(endpoint->merchant_id, endpoint->id), IsOk());
+    Make(endpoint->merchant_id, "new" + endpoint->id);
+  });
+  EXPECT_THAT(seen, UnorderedElementsAre("a/1", "a/2", "b/1", "b/2", "c/1", "c/2"));
+  EXPECT_EQ(book_->size(), 6u);
 }
 
 // ---- Opening ------------------------------------------------------------------------------------------------
