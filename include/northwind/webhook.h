@@ -39,6 +39,7 @@ namespace northwind {
 
 inline constexpr absl::Duration kMinWebhookTimeout = absl::Milliseconds(100);
 inline constexpr absl::Duration kMaxWebhookTimeout = absl::Minutes(1);
+inline constexpr absl::Duration kMaxWebhookDelay = absl::Hours(24 * 30);  // between two attempts by a retry policy
 inline constexpr uint32_t kMaxWebhookConcurrency = 256;
 inline constexpr double kMaxWebhookRate = 100'000;
 inline constexpr uint32_t kMaxWebhookBurst = 100'000;
@@ -46,9 +47,10 @@ inline constexpr uint32_t kMaxWebhookBurst = 100'000;
 // How an endpoint is told. That of the endpoint holds, else that of its merchant, else WebhookOptions::policy. A message keeps
 // the retry policy and the timeout that held when it was made; concurrency and rate go by what holds now.
 struct WebhookPolicy {
-  RetryPolicy retry = RetryPolicy::StandardWebhooks();
-  absl::Duration timeout = absl::Seconds(15);  // of one attempt, all of it
-  uint32_t max_concurrent = 8;                 // attempts under way at one endpoint, 1 … kMaxWebhookConcurrency
+  RetryPolicy retry = RetryPolicy::StandardWebhooks();  // must end: by delays, attempts or age
+  // Of one attempt, all of it: kMinWebhookTimeout … kMaxWebhookTimeout, kept to the millisecond.
+  absl::Duration timeout = absl::Seconds(15);
+  uint32_t max_concurrent = 8;  // attempts under way at one endpoint, 1 … kMaxWebhookConcurrency
   // Attempts a second, and how many may come at once after a pause. 0: no limit; else 0.01 … kMaxWebhookRate, kept to the thousandth.
   double max_per_second = 0;
   uint32_t burst = 10;  // 1 … kMaxWebhookBurst

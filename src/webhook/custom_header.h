@@ -5,13 +5,13 @@
 #define NORTHWIND_SRC_WEBHOOK_CUSTOM_HEADER_H_
 
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "northwind/webhook.h"
 #include "src/webhook/secret_bytes.h"
 
 namespace northwind::internal {
@@ -20,12 +20,6 @@ inline constexpr size_t kMaxCustomHeaders = 32;
 inline constexpr size_t kMaxHeaderNameBytes = 64;
 inline constexpr size_t kMaxHeaderValueBytes = 1024;
 inline constexpr size_t kMaxCustomHeaderBytes = 8 << 10;  // all names and values together
-
-struct CustomHeader {
-  std::string name;   // a token of RFC 9110, compared without case, sent as written
-  std::string value;  // printable ASCII, blanks and tabs not at the ends; may be empty
-  friend bool operator==(const CustomHeader&, const CustomHeader&) = default;
-};
 
 // Whether a header is the sender's own: those that frame the message or belong to one hop (RFC 9110 section 7.6.1),
 // those that say what a delivery is (content-*, host, user-agent, webhook-*), and those that would make the receiver

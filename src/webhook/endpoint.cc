@@ -11,6 +11,7 @@
 #include "src/base/error.h"
 #include "src/webhook/endpoint_url.h"
 #include "src/webhook/identifier.h"
+#include "src/webhook/webhook_policy.h"
 
 namespace northwind::internal {
 namespace {
@@ -94,6 +95,16 @@ bool GetSecrets(ByteReader& in, std::vector<EndpointSecret>& secrets) {
   return true;
 }
 
+bool GetPolicy(ByteReader& in, std::optional<WebhookPolicy>& policy) {
+  std::string_view bytes;
+  if (!in.GetBytes(kMaxEndpointPolicyBytes, bytes)) return false;
+  if (bytes.empty()) return true;
+  absl::StatusOr<WebhookPolicy> decoded = DecodeWebhookPolicy(bytes);
+  if (!decoded.ok()) return false;
+  policy = *std::move(decoded);
+  return true;
+}
+
 // Splits a record's key; false if it is none.
 bool ReadKey(std::string_view key, Endpoint& endpoint) {
   if (!key.starts_with(kEndpointPrefix)) return false;
@@ -161,7 +172,7 @@ std::string EncodeEndpoint(const Endpoint& endpoint) {
     }
     PutBytes(out, secret.sealed);
   }
-  PutBytes(out, endpoint.retry_policy);
+  PutBytes(out, endpoint.policy.has_value() ? EncodeWebhookPolicy(*endpoint.policy) : "");
   return out;
 }
 
@@ -173,7 +184,7 @@ absl::StatusOr<Endpoint> DecodeEndpoint(std::string_view key, std::string_view v
       endpoint.version > 0 && GetTime(in, endpoint.created_at) && GetTime(in, endpoint.updated_at) &&
       endpoint.updated_at >= endpoint.created_at && GetState(in, endpoint) && GetUrl(in, endpoint.url) &&
       GetEvents(in, endpoint.events) && GetString(in, kMaxSealedHeadersBytes, endpoint.sealed_headers) &&
-      GetSecrets(in, endpoint.secrets) && GetString(in, kMaxRetryPolicyBytes, endpoint.retry_policy) && in.AtEnd()) {
+      GetSecrets(in, endpoint.secrets) && GetPolicy(in, endpoint.policy) && in.AtEnd()) {
     return endpoint;
   }
   return Error(absl::StatusCode::kDataLoss, "endpoint record damaged: ",

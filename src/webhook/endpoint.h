@@ -15,8 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "northwind/webhook.h"
 #include "src/webhook/event_filter.h"
-#include "src/webhook/signing_key.h"
 
 namespace northwind::internal {
 
@@ -24,32 +24,10 @@ inline constexpr size_t kMaxMerchantIdBytes = 64;  // as of a payment event
 inline constexpr size_t kMaxEndpointIdBytes = 64;
 // Good at one time: the current one, and those that it took the place of until their overlap ends.
 inline constexpr size_t kMaxEndpointSecrets = 4;
-inline constexpr size_t kMaxRetryPolicyBytes = 512;
 inline constexpr size_t kMaxDisableDetailBytes = 256;
 // Of sealed texts as stored: what they hold, and room for the envelope.
 inline constexpr size_t kMaxSealedKeyBytes = 256;
 inline constexpr size_t kMaxSealedHeadersBytes = 10 << 10;
-
-// Persisted; the values are pinned.
-enum class EndpointState : uint8_t {
-  kEnabled = 1,
-  kPaused = 2,    // messages are made and wait until it is resumed
-  kDisabled = 3,  // no messages are made
-};
-
-// Persisted; the values are pinned.
-enum class DisableReason : uint8_t {
-  kByHand = 1,   // the host or the merchant asked for it
-  kGone = 2,     // it answered 410
-  kFailing = 3,  // it failed for too long
-};
-
-struct Disabled {
-  DisableReason reason = DisableReason::kByHand;
-  absl::Time at;
-  std::string detail;  // printable ASCII, for people
-  friend bool operator==(const Disabled&, const Disabled&) = default;
-};
 
 struct EndpointSecret {
   uint32_t number = 0;  // from 1, never used again in this endpoint; part of the place that it is sealed for
@@ -74,8 +52,7 @@ struct Endpoint {
   std::string sealed_headers;  // custom headers, by a SecretBox; empty if there are none
   // 1–4, the newest first. That one does not expire, the others do.
   std::vector<EndpointSecret> secrets;
-  // How deliveries are tried again, if not as the merchant's or the default policy says. Opaque here.
-  std::string retry_policy;
+  std::optional<WebhookPolicy> policy;  // as KeptWebhookPolicy gives it; nothing: the merchant's or the default one
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
@@ -93,7 +70,7 @@ std::string HeadersRecordName(std::string_view endpoint_id);
 //
 //   key      = "nw/webhook/endpoint/" merchant id "/" endpoint id
 //   value    = u8(1) varint(version) time(created) time(updated) state bytes(url) events
-//              bytes(sealed headers; empty = none) secrets bytes(retry policy; empty = none)
+//              bytes(sealed headers; empty = none) secrets bytes(policy of webhook_policy.h; empty = none)
 //   state    = u8(1 enabled) | u8(2 paused) | u8(3 disabled) u8(reason) time(since) bytes(detail)
 //   events   = varint(count) count × bytes(pattern)                                   in canonical form
 //   secrets  = varint(count) count × (varint(number) u8(scheme) time(created) time(expires; 0 = never) bytes(sealed))

@@ -9,11 +9,21 @@
 #include "absl/strings/escaping.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
+#include "src/webhook/custom_header.h"
+#include "src/webhook/webhook_policy.h"
 
-namespace northwind::internal {
+namespace northwind {
 namespace {
 
 constexpr absl::string_view kVersionConflict = "northwind/webhook/version_conflict";
+
+}  // namespace
+
+bool IsVersionConflict(const absl::Status& status) { return status.GetPayload(kVersionConflict).has_value(); }
+
+namespace internal {
+namespace {
+
 constexpr size_t kRandomIdBytes = 16;
 
 absl::Status NoEndpoint(std::string_view merchant, std::string_view id) {
@@ -30,14 +40,20 @@ absl::Status CheckNames(std::string_view merchant, std::string_view id) {
   return ValidateEndpointId(id);
 }
 
-absl::Status CheckPolicy(std::string_view policy) {
-  if (policy.size() <= kMaxRetryPolicyBytes) return absl::OkStatus();
-  return Error(absl::StatusCode::kInvalidArgument, "retry_policy: longer than ", kMaxRetryPolicyBytes, " bytes");
+absl::Status SetPolicy(Endpoint& endpoint, const std::optional<WebhookPolicy>& policy) {
+  endpoint.policy.reset();
+  if (!policy.has_value()) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(endpoint.policy, KeptWebhookPolicy(*policy));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> RandomId() {
   NW_ASSIGN_OR_RETURN(const SecretBytes bytes, SecretBytes::Random(kRandomIdBytes));
   return "ep_" + absl::BytesToHexString(ToAbsl(bytes.view()));
+}
+
+HostRecord Record(const Endpoint& endpoint) {
+  return {EndpointKey(endpoint.merchant_id, endpoint.id), EncodeEndpoint(endpoint)};
 }
 
 std::string PrintableDetail(std::string_view detail) {
@@ -75,8 +91,6 @@ EndpointPtr Find(const std::vector<EndpointPtr>* endpoints, std::string_view id)
 }
 
 }  // namespace
-
-bool IsVersionConflict(const absl::Status& status) { return status.GetPayload(kVersionConflict).has_value(); }
 
 // ---- Opening ------------------------------------------------------------------------------------------------
 
@@ -182,9 +196,9 @@ absl::Time EndpointBook::Now() const {
   return absl::FromUnixNanos(std::max<int64_t>(0, absl::ToUnixNanos(options_.clock->Now())));
 }
 
-absl::Status EndpointBook::Write(const Endpoint& endpoint) {
+absl::Status EndpointBook::Write(const HostRecord& endpoint) {
   WriteSet writes;
-  writes.Put(Space::kHost, EndpointKey(endpoint.merchant_id, endpoint.id), EncodeEndpoint(endpoint));
+  writes.Put(Space::kHost, endpoint.key, endpoint.value);
   return engine_.Write(writes);
 }
 
@@ -231,6 +245,11 @@ absl::StatusOr<EndpointPtr> EndpointBook::Current(std::string_view merchant, std
 
 absl::StatusOr<EndpointPtr> EndpointBook::Apply(std::string_view merchant, std::string_view id,
                                                 std::optional<uint64_t> version, Change change) {
+  return Apply(merchant, id, version, change, [this](const HostRecord& endpoint) { return Write(endpoint); });
+}
+
+absl::StatusOr<EndpointPtr> EndpointBook::Apply(std::string_view merchant, std::string_view id,
+                                                std::optional<uint64_t> version, Change change, EndpointWriter write) {
   NW_ASSIGN_OR_RETURN(EndpointPtr current, Current(merchant, id, version));
   auto next = std::make_shared<Endpoint>(*current);
   const absl::Time now = Now();
@@ -239,7 +258,7 @@ absl::StatusOr<EndpointPtr> EndpointBook::Apply(std::string_view merchant, std::
   DropExpired(next->secrets, now);
   ++next->version;
   next->updated_at = std::max(now, current->updated_at);
-  NW_RETURN_IF_ERROR(Write(*next));
+  NW_RETURN_IF_ERROR(write(Record(*next)));
   Publish(next);
   return EndpointPtr(std::move(next));
 }
@@ -256,7 +275,7 @@ absl::Status EndpointBook::CheckRoom(const MerchantEndpoints* of_merchant) const
 }
 
 absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const EndpointSpec& spec) {
-  Endpoint endpoint{.merchant_id = std::string(merchant), .id = spec.id, .retry_policy = spec.retry_policy};
+  Endpoint endpoint{.merchant_id = std::string(merchant), .id = spec.id};
   if (endpoint.id.empty()) {
     NW_ASSIGN_OR_RETURN(endpoint.id, RandomId());
   }
@@ -264,7 +283,7 @@ absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const 
   NW_ASSIGN_OR_RETURN(endpoint.url, CanonicalUrl(spec.url, options_.plain_http));
   NW_ASSIGN_OR_RETURN(endpoint.events, EventFilter::Make(spec.events));
   NW_RETURN_IF_ERROR(SetHeaders(endpoint, spec.headers));
-  NW_RETURN_IF_ERROR(CheckPolicy(spec.retry_policy));
+  NW_RETURN_IF_ERROR(SetPolicy(endpoint, spec.policy));
   NW_ASSIGN_OR_RETURN(const SigningKey key, SigningKey::Generate(spec.scheme));
 
   const absl::MutexLock lock(&write_mutex_);
@@ -276,7 +295,7 @@ absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const 
   endpoint.created_at = endpoint.updated_at = Now();
   NW_ASSIGN_OR_RETURN(EndpointSecret secret, SealKey(endpoint, 1, endpoint.created_at, key));
   endpoint.secrets.push_back(std::move(secret));
-  NW_RETURN_IF_ERROR(Write(endpoint));
+  NW_RETURN_IF_ERROR(Write(Record(endpoint)));
   EndpointPtr made = std::make_shared<const Endpoint>(std::move(endpoint));
   Publish(made);
   return NewSecret{.endpoint = std::move(made), .verification_key = key.verification_key().Text()};
@@ -293,10 +312,7 @@ absl::StatusOr<EndpointPtr> EndpointBook::Update(std::string_view merchant, std:
       NW_ASSIGN_OR_RETURN(endpoint.events, EventFilter::Make(*change.events));
     }
     if (change.headers.has_value()) NW_RETURN_IF_ERROR(SetHeaders(endpoint, *change.headers));
-    if (change.retry_policy.has_value()) {
-      NW_RETURN_IF_ERROR(CheckPolicy(*change.retry_policy));
-      endpoint.retry_policy = *change.retry_policy;
-    }
+    if (change.policy.has_value()) NW_RETURN_IF_ERROR(SetPolicy(endpoint, *change.policy));
     return absl::OkStatus();
   });
 }
@@ -317,14 +333,22 @@ absl::StatusOr<EndpointPtr> EndpointBook::Resume(std::string_view merchant, std:
 
 absl::StatusOr<EndpointPtr> EndpointBook::Disable(std::string_view merchant, std::string_view id, DisableReason reason,
                                                   std::string_view detail, std::optional<uint64_t> version) {
-  const absl::MutexLock lock(&write_mutex_);
-  return Apply(merchant, id, version, [&](Endpoint& endpoint, absl::Time now) {
+  return DisableWith(merchant, id, reason, detail, version,
+                     [this](const HostRecord& endpoint) { return Write(endpoint); });
+}
+
+absl::StatusOr<EndpointPtr> EndpointBook::DisableWith(std::string_view merchant, std::string_view id,
+                                                      DisableReason reason, std::string_view detail,
+                                                      std::optional<uint64_t> version, EndpointWriter write) {
+  const auto disable = [&](Endpoint& endpoint, absl::Time now) {
     if (endpoint.state != EndpointState::kDisabled) {
       endpoint.state = EndpointState::kDisabled;
       endpoint.disabled = Disabled{reason, now, PrintableDetail(detail)};
     }
     return absl::OkStatus();
-  });
+  };
+  const absl::MutexLock lock(&write_mutex_);
+  return Apply(merchant, id, version, disable, write);
 }
 
 absl::StatusOr<EndpointPtr> EndpointBook::Enable(std::string_view merchant, std::string_view id,
@@ -415,6 +439,18 @@ EndpointBook::SharedEndpoints EndpointBook::Of(std::string_view merchant) const 
   return it == merchants_.end() ? nullptr : it->second;
 }
 
+void EndpointBook::Visit(absl::FunctionRef<void(const EndpointPtr&)> visit) const {
+  std::vector<SharedEndpoints> all;
+  {
+    const absl::ReaderMutexLock lock(&mutex_);
+    all.reserve(merchants_.size());
+    for (const auto& [merchant, endpoints] : merchants_) all.push_back(endpoints);
+  }
+  for (const SharedEndpoints& endpoints : all) {
+    for (const EndpointPtr& endpoint : *endpoints) visit(endpoint);
+  }
+}
+
 size_t EndpointBook::size() const {
   const absl::ReaderMutexLock lock(&mutex_);
   return size_;
@@ -453,4 +489,5 @@ absl::StatusOr<std::vector<EndpointPtr>> EndpointBook::MatchingEndpoints(std::st
   return matching;
 }
 
-}  // namespace northwind::internal
+}  // namespace internal
+}  // namespace northwind

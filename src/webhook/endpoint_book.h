@@ -25,11 +25,13 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "northwind/clock.h"
+#include "northwind/transaction.h"
+#include "northwind/webhook.h"
 #include "src/store/engine.h"
-#include "src/webhook/custom_header.h"
 #include "src/webhook/endpoint.h"
 #include "src/webhook/endpoint_url.h"
 #include "src/webhook/secret_box.h"
+#include "src/webhook/secret_bytes.h"
 #include "src/webhook/signing_key.h"
 
 namespace northwind::internal {
@@ -47,31 +49,6 @@ struct EndpointBookOptions {
   size_t max_endpoints_per_merchant = 32;
 };
 
-struct EndpointSpec {
-  // Chosen by the caller, so that a call can be repeated after an unknown outcome (it then answers AlreadyExists, and the
-  // secret is had by rotating it); "ep_" and 32 random hexadecimal digits if empty.
-  std::string id;
-  std::string url;
-  std::vector<std::string> events = {"*"};
-  std::vector<CustomHeader> headers;
-  std::string retry_policy;
-  SignatureScheme scheme = SignatureScheme::kHmacSha256;
-};
-
-// What is set is changed, the rest stays.
-struct EndpointChange {
-  std::optional<std::string> url;
-  std::optional<std::vector<std::string>> events;
-  std::optional<std::vector<CustomHeader>> headers;
-  std::optional<std::string> retry_policy;
-};
-
-struct SecretRotation {
-  // How long the secrets before stay good; 0 ends them at once (they leaked).
-  absl::Duration overlap = absl::Hours(24);
-  std::optional<SignatureScheme> scheme;  // as before, if not set
-};
-
 // An endpoint with a secret that was made just now.
 struct NewSecret {
   EndpointPtr endpoint;
@@ -84,8 +61,9 @@ struct EndpointPage {
   std::string next;                    // to go on after; empty at the end
 };
 
-// Whether an error says that the endpoint has another version than the caller saw: read it again, decide again.
-bool IsVersionConflict(const absl::Status& status);
+// Writes an endpoint's record together with what else belongs to the change, in one atomic and synced write. The errors that
+// it returns are those of the change.
+using EndpointWriter = absl::FunctionRef<absl::Status(const HostRecord& endpoint)>;
 
 // Thread-safe. A change is durable (one synced write of the store) before anyone sees it and before its call returns;
 // readers never wait for a write. Changes come one after another. What it hands out never changes: a delivery that holds
@@ -124,6 +102,12 @@ class EndpointBook {
   // each that is not printable ASCII.
   absl::StatusOr<EndpointPtr> Disable(std::string_view merchant, std::string_view id, DisableReason reason,
                                       std::string_view detail, std::optional<uint64_t> version = std::nullopt);
+  // Likewise, but the endpoint's record is written by `write`: whoever disables an endpoint for an answer ends the attempt in the
+  // same write. The change is seen once `write` has returned OK. Not called if nothing changes, as for one that is disabled
+  // already. Called under the mutex of all changes: it may read from the book, and must not change anything in it.
+  absl::StatusOr<EndpointPtr> DisableWith(std::string_view merchant, std::string_view id, DisableReason reason,
+                                          std::string_view detail, std::optional<uint64_t> version,
+                                          EndpointWriter write);
   // From disabled to enabled; one that is paused stays so.
   absl::StatusOr<EndpointPtr> Enable(std::string_view merchant, std::string_view id,
                                      std::optional<uint64_t> version = std::nullopt);
@@ -147,6 +131,9 @@ class EndpointBook {
   // All enabled and paused endpoints of the merchant that want the event, as they are now; by id.
   absl::StatusOr<std::vector<EndpointPtr>> MatchingEndpoints(std::string_view merchant,
                                                              std::string_view event_type) const;
+  // All endpoints of all merchants as they are now, each once, in no order. No lock is held meanwhile: `visit` may call
+  // anything of the book.
+  void Visit(absl::FunctionRef<void(const EndpointPtr&)> visit) const;
   size_t size() const;
 
   // The keys that are good now, the newest first: what a delivery is signed with.
@@ -169,8 +156,11 @@ class EndpointBook {
   absl::StatusOr<EndpointPtr> Current(std::string_view merchant, std::string_view id,
                                       std::optional<uint64_t> version) const;
   absl::StatusOr<EndpointPtr> Apply(std::string_view merchant, std::string_view id, std::optional<uint64_t> version,
+                                    Change change, EndpointWriter write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::StatusOr<EndpointPtr> Apply(std::string_view merchant, std::string_view id, std::optional<uint64_t> version,
                                     Change change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::Status Write(const Endpoint& endpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // The record by itself.
+  absl::Status Write(const HostRecord& endpoint);
   void Publish(EndpointPtr endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
   void Unpublish(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
 

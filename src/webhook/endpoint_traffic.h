@@ -21,7 +21,7 @@
 #include "northwind/store.h"
 #include "northwind/webhook.h"
 #include "src/webhook/custom_header.h"
-#include "src/webhook/delivery_policy.h"
+#include "src/webhook/merchant_policies.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
 #include "src/webhook/endpoint_gate.h"

@@ -13,7 +13,7 @@
 #include "northwind/scheduler.h"
 #include "northwind/store.h"
 #include "src/webhook/delivery_batch.h"
-#include "src/webhook/delivery_policy.h"
+#include "src/webhook/merchant_policies.h"
 #include "src/webhook/endpoint_book.h"
 #include "src/webhook/message.h"
 

@@ -16,7 +16,7 @@
 #include "northwind/scheduler.h"
 #include "northwind/store.h"
 #include "northwind/webhook.h"
-#include "src/webhook/delivery_policy.h"
+#include "src/webhook/merchant_policies.h"
 #include "src/webhook/delivery_reader.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"

@@ -72,8 +72,6 @@ std::string HmacSha256(std::string_view secret, std::string_view text) {
 
 }  // namespace
 
-std::string_view Name(SignatureScheme scheme) { return scheme == SignatureScheme::kHmacSha256 ? "v1" : "v1a"; }
-
 size_t SignatureBytes(SignatureScheme scheme) {
   return scheme == SignatureScheme::kHmacSha256 ? kHmacSignatureBytes : kEd25519SignatureBytes;
 }

@@ -10,26 +10,18 @@
 #define NORTHWIND_SRC_WEBHOOK_SIGNING_KEY_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "northwind/webhook.h"
 #include "src/webhook/secret_bytes.h"
 
 struct evp_pkey_st;
 
 namespace northwind::internal {
 
-// Persisted; the values are pinned.
-enum class SignatureScheme : uint8_t {
-  kHmacSha256 = 1,  // "v1"
-  kEd25519 = 2,     // "v1a"
-};
-
-// As in the signature header: "v1", "v1a".
-std::string_view Name(SignatureScheme scheme);
 // Bytes of a signature, undecoded: 32 or 64.
 size_t SignatureBytes(SignatureScheme scheme);
 

@@ -72,8 +72,8 @@ TEST_F(EndpointBookConcurrencyTest, OptimisticUpdatesFromManyThreadsLoseNone) {
       Make(own, "e");
       for (int done = 0; done < kEach;) {
         const EndpointPtr seen = *book_->Get("m", "e");
-        const int count = seen->retry_policy.empty() ? 0 : std::stoi(seen->retry_policy);
-        const auto updated = book_->Update("m", "e", seen->version, {.retry_policy = std::to_string(count + 1)});
+        const uint32_t count = seen->policy.has_value() ? seen->policy->burst : 0;
+        const auto updated = book_->Update("m", "e", seen->version, {.policy = WebhookPolicy{.burst = count + 1}});
         if (updated.ok()) {
           ++done;
         } else {
@@ -87,7 +87,7 @@ TEST_F(EndpointBookConcurrencyTest, OptimisticUpdatesFromManyThreadsLoseNone) {
   stop = true;
   reader.join();
   const EndpointPtr end = *book_->Get("m", "e");
-  EXPECT_EQ(end->retry_policy, std::to_string(kThreads * kEach));
+  EXPECT_EQ(end->policy->burst, kThreads * kEach);
   EXPECT_EQ(end->version, 1u + kThreads * kEach);
   EXPECT_EQ(book_->size(), 1u);
 }

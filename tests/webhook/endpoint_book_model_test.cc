@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +32,8 @@ struct Model {
   struct One {
     uint64_t version = 1;
     EndpointState state = EndpointState::kEnabled;
-    std::string url, policy;
+    std::string url;
+    std::optional<WebhookPolicy> policy;
     std::vector<std::string> events;
     std::vector<CustomHeader> headers;
     std::vector<std::pair<std::string, absl::Time>> secrets;  // verification key, end; the newest first
@@ -49,7 +51,7 @@ class EndpointBookModelTest : public EndpointBookTest {
       ASSERT_EQ(endpoint->version, one.version);
       ASSERT_EQ(endpoint->state, one.state);
       ASSERT_EQ(endpoint->url, one.url);
-      ASSERT_EQ(endpoint->retry_policy, one.policy);
+      ASSERT_EQ(endpoint->policy, one.policy);
       ASSERT_EQ(endpoint->events, *EventFilter::Make(one.events));
       ASSERT_THAT(book_->Headers(*endpoint), IsOkAndHolds(one.headers));
       std::vector<std::string> expected, found;
@@ -141,7 +143,8 @@ class EndpointBookModelTest : public EndpointBookTest {
     if (random.OneIn(2)) change.url = "https://shop.example/" + std::to_string(random.Below(3));
     if (random.OneIn(2)) change.events = {random.OneIn(2) ? "payout.*" : "payment.*"};
     if (random.OneIn(2)) change.headers = {{{"X-B", std::to_string(random.Below(3))}}};
-    if (random.OneIn(2)) change.retry_policy = std::to_string(random.Below(3));
+    if (random.OneIn(2)) change.policy = std::optional<WebhookPolicy>();
+    if (random.OneIn(2)) change.policy = WebhookPolicy{.burst = static_cast<uint32_t>(random.Between(1, 3))};
     const uint64_t version = it == model.endpoints.end() ? 1 : it->second.version - (random.OneIn(4) ? 1 : 0);
     const auto updated = book_->Update(merchant, id, version, change);
     if (it == model.endpoints.end()) {
@@ -162,7 +165,7 @@ class EndpointBookModelTest : public EndpointBookTest {
     bool changed = set(one.url, change.url);
     changed |= set(one.events, change.events);
     changed |= set(one.headers, change.headers);
-    changed |= set(one.policy, change.retry_policy);
+    changed |= set(one.policy, change.policy);
     if (changed) Changed(one);
   }
 

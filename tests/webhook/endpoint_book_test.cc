@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/webhook/endpoint_book.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 // ---- Making -------------------------------------------------------------------------------------------------
 
@@ -33,7 +35,7 @@ TEST_F(EndpointBookTest, ANewEndpointIsEnabledAtVersionOne) {
   spec.url = "HTTPS://Shop.Example:443";
   spec.events = {"payout.paid", "payout.*"};
   spec.headers = {{"Authorization", "Bearer hush"}};
-  spec.retry_policy = "policy";
+  spec.policy = WebhookPolicy{.timeout = absl::Microseconds(1'500'900), .max_per_second = 2.0004};
   NW_ASSERT_OK_AND_ASSIGN(const NewSecret made, book_->Create("m_42", spec));
   const Endpoint& endpoint = *made.endpoint;
   EXPECT_EQ(endpoint.merchant_id, "m_42");
@@ -45,7 +47,8 @@ TEST_F(EndpointBookTest, ANewEndpointIsEnabledAtVersionOne) {
   EXPECT_FALSE(endpoint.disabled.has_value());
   EXPECT_EQ(endpoint.url, "https://shop.example/");
   EXPECT_THAT(endpoint.events.patterns(), ElementsAre("payout.*"));
-  EXPECT_EQ(endpoint.retry_policy, "policy");
+  const WebhookPolicy kept = {.timeout = absl::Milliseconds(1500), .max_per_second = 2};
+  EXPECT_EQ(endpoint.policy, kept) << "as it is stored";
   EXPECT_THAT(book_->Headers(endpoint), IsOkAndHolds(spec.headers));
   EXPECT_THAT(book_->Get("m_42", "ep_1"), IsOkAndHolds(made.endpoint));
   EXPECT_EQ(book_->size(), 1u);
@@ -78,8 +81,8 @@ TEST_F(EndpointBookTest, WhatIsMalformedIsRefusedByFieldAndMakesNothing) {
   bad.headers = {{"Host", "x"}};
   refused(bad, "headers[0]");
   bad = Spec();
-  bad.retry_policy.assign(kMaxRetryPolicyBytes + 1, 'p');
-  refused(bad, "retry_policy");
+  bad.policy = WebhookPolicy{.burst = 0};
+  refused(bad, "policy.burst");
   EXPECT_THAT(book_->Create("m/1", Spec()), StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("merchant_id")));
   EXPECT_EQ(book_->size(), 0u);
   EXPECT_EQ(StoredBytes(), "");
@@ -247,7 +250,7 @@ TEST_F(EndpointBookTest, ASecretThatWasCopiedToAnotherEndpointIsRefused) {
 TEST_F(EndpointBookTest, AnUpdateChangesWhatIsSetAndNothingElse) {
   EndpointSpec spec = Spec("e");
   spec.headers = {{"X-A", "1"}};
-  spec.retry_policy = "p";
+  spec.policy = WebhookPolicy{.burst = 3};
   NW_ASSERT_OK_AND_ASSIGN(const NewSecret made, book_->Create("m", spec));
   clock_.Advance(absl::Seconds(5));
   NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr second, book_->Update("m", "e", 1, {.url = "https://new.example"}));
@@ -260,10 +263,11 @@ TEST_F(EndpointBookTest, AnUpdateChangesWhatIsSetAndNothingElse) {
   const std::vector<CustomHeader> headers = {{"X-B", "2"}};
   NW_ASSERT_OK_AND_ASSIGN(
       const EndpointPtr third,
-      book_->Update("m", "e", 2, {.events = {{"a", "a.*"}}, .headers = headers, .retry_policy = ""}));
+      book_->Update("m", "e", 2,
+                    {.events = {{"a", "a.*"}}, .headers = headers, .policy = std::optional<WebhookPolicy>()}));
   EXPECT_THAT(third->events.patterns(), ElementsAre("a", "a.*"));
   EXPECT_THAT(book_->Headers(*third), IsOkAndHolds(headers));
-  EXPECT_EQ(third->retry_policy, "");
+  EXPECT_EQ(third->policy, std::nullopt);
   NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr fourth,
                           book_->Update("m", "e", 3, {.headers = std::vector<CustomHeader>()}));
   EXPECT_EQ(fourth->sealed_headers, "");
@@ -275,12 +279,15 @@ TEST_F(EndpointBookTest, AnUpdateChangesWhatIsSetAndNothingElse) {
 TEST_F(EndpointBookTest, AnUpdateThatChangesNothingMakesNoVersion) {
   EndpointSpec spec = Spec("e");
   spec.headers = {{"X-A", "1"}};
+  spec.policy = WebhookPolicy{.max_per_second = 0.0125};
   NW_ASSERT_OK_AND_ASSIGN(const NewSecret made, book_->Create("m", spec));
   const uint64_t before = disk_.changes();
   clock_.Advance(absl::Seconds(5));
   EXPECT_THAT(book_->Update("m", "e", 1, {}), IsOkAndHolds(made.endpoint));
   EXPECT_THAT(
-      book_->Update("m", "e", 1, {.url = "https://SHOP.example/hook", .events = {{"*", "a"}}, .headers = spec.headers}),
+      book_->Update(
+          "m", "e", 1,
+          {.url = "https://SHOP.example/hook", .events = {{"*", "a"}}, .headers = spec.headers, .policy = spec.policy}),
       IsOkAndHolds(made.endpoint));
   EXPECT_THAT(book_->Resume("m", "e"), IsOkAndHolds(made.endpoint));
   EXPECT_THAT(book_->Enable("m", "e"), IsOkAndHolds(made.endpoint));
@@ -317,8 +324,8 @@ TEST_F(EndpointBookTest, AMalformedUpdateChangesNothing) {
               StatusIs(absl::StatusCode::kInvalidArgument, AllOf(StartsWith("url"), Not(HasSubstr("pw@")))));
   EXPECT_THAT(book_->Update("m", "e", 1, {.headers = {{{"te", "x"}}}}),
               StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("headers[0]")));
-  EXPECT_THAT(book_->Update("m", "e", 1, {.retry_policy = std::string(kMaxRetryPolicyBytes + 1, 'p')}),
-              StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("retry_policy")));
+  EXPECT_THAT(book_->Update("m", "e", 1, {.policy = WebhookPolicy{.max_concurrent = 0}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("policy.max_concurrent")));
   EXPECT_THAT(book_->Get("m", "e"), IsOkAndHolds(made));
 }
 
@@ -350,6 +357,52 @@ TEST_F(EndpointBookTest, PausedAndDisabledAreStatesOfTheirOwn) {
   ASSERT_THAT(book_->Pause("m", "e"), IsOk());
   NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr still, book_->Enable("m", "e"));
   EXPECT_EQ(still->state, EndpointState::kPaused);
+}
+
+TEST_F(EndpointBookTest, DisablingIsWrittenTogetherWithWhatBelongsToIt) {
+  Make("m", "e");
+  int calls = 0;
+  const auto write = [&](const HostRecord& record) {
+    ++calls;
+    EXPECT_EQ((*book_->Get("m", "e"))->state, EndpointState::kEnabled) << "not seen before it is written";
+    WriteSet writes;
+    writes.Put(Space::kHost, record.key, record.value);
+    writes.Put(Space::kHost, "beside", "it");
+    return engine_->Write(writes);
+  };
+  NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr gone,
+                          book_->DisableWith("m", "e", DisableReason::kGone, "4\n10", 1, write));
+  EXPECT_EQ(gone->state, EndpointState::kDisabled);
+  EXPECT_EQ(gone->version, 2u);
+  EXPECT_EQ(*gone->disabled, (Disabled{DisableReason::kGone, clock_.Now(), "4?10"}));
+  EXPECT_THAT(book_->Get("m", "e"), IsOkAndHolds(gone));
+  EXPECT_EQ(calls, 1);
+  EXPECT_THAT(StoredBytes(), HasSubstr("besideit"));
+  Reopen();
+  EXPECT_EQ(**book_->Get("m", "e"), *gone);
+}
+
+TEST_F(EndpointBookTest, DisablingThatChangesNothingIsNotWritten) {
+  Make("m", "e");
+  NW_ASSERT_OK_AND_ASSIGN(const EndpointPtr first, book_->Disable("m", "e", DisableReason::kByHand, "first"));
+  const auto never = [](const HostRecord&) -> absl::Status {
+    ADD_FAILURE() << "written";
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(book_->DisableWith("m", "e", DisableReason::kGone, "", std::nullopt, never), IsOkAndHolds(first));
+  EXPECT_THAT(book_->DisableWith("m", "e", DisableReason::kGone, "", 2, never), IsOkAndHolds(first));
+  EXPECT_TRUE(IsVersionConflict(book_->DisableWith("m", "e", DisableReason::kGone, "", 1, never).status()));
+  EXPECT_THAT(book_->DisableWith("m", "f", DisableReason::kGone, "", std::nullopt, never),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(EndpointBookTest, DisablingThatCouldNotBeWrittenIsNotSeen) {
+  const EndpointPtr made = Make("m", "e");
+  const auto fails = [](const HostRecord&) { return absl::ResourceExhaustedError("full"); };
+  EXPECT_THAT(book_->DisableWith("m", "e", DisableReason::kFailing, "", std::nullopt, fails),
+              StatusIs(absl::StatusCode::kResourceExhausted, "full"));
+  EXPECT_THAT(book_->Get("m", "e"), IsOkAndHolds(made));
+  EXPECT_THAT(book_->Pause("m", "e", 1), IsOk()) << "and the book goes on";
 }
 
 TEST_F(EndpointBookTest, NothingStaysOfADeletedEndpoint) {
@@ -413,6 +466,22 @@ TEST_F(EndpointBookTest, MatchesEnabledAndPausedEndpointsOfTheMerchant) {
   EXPECT_THAT(*book_->MatchingEndpoints("nobody", "payout.paid"), IsEmpty());
   EXPECT_THAT(book_->MatchingEndpoints("m", "payout.*"), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(book_->MatchingEndpoints("m/", "payout"), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(EndpointBookTest, VisitsEveryEndpointOnceWhateverIsChangedMeanwhile) {
+  book_->Visit([](const EndpointPtr&) { ADD_FAILURE() << "of an empty book"; });
+  for (const char* merchant : {"a", "b", "c"}) {
+    Make(merchant, "1");
+    Make(merchant, "2");
+  }
+  std::vector<std::string> seen;
+  book_->Visit([&](const EndpointPtr& endpoint) {
+    seen.push_back(endpoint->merchant_id + "/" + endpoint->id);
+    ASSERT_THAT(book_->Delete(endpoint->merchant_id, endpoint->id), IsOk());
+    Make(endpoint->merchant_id, "new" + endpoint->id);
+  });
+  EXPECT_THAT(seen, UnorderedElementsAre("a/1", "a/2", "b/1", "b/2", "c/1", "c/2"));
+  EXPECT_EQ(book_->size(), 6u);
 }
 
 // ---- Opening ------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ Endpoint Full() {
       {.number = 3, .scheme = SignatureScheme::kEd25519, .created_at = absl::FromUnixNanos(5), .sealed = "N"},
       {.number = 1, .created_at = absl::FromUnixNanos(1), .expires_at = absl::FromUnixNanos(7), .sealed = "O"},
   };
-  endpoint.retry_policy = "PPP";
+  endpoint.policy = WebhookPolicy{.timeout = absl::Seconds(1), .max_concurrent = 1, .max_per_second = 0.5, .burst = 2};
   return endpoint;
 }
 
@@ -97,8 +97,14 @@ TEST(EndpointRecord, GoldenBytes) {
             "01"
             "01"
             "07"
-            "014f"        // the one before, until 7
-            "03505050");  // policy
+            "014f"  // the one before, until 7
+            "13"
+            "01"
+            "410000ffffffffffffffff7f"
+            "e807"
+            "01"
+            "f403"
+            "02");  // policy: format, the usual retries, timeout, concurrency, rate, burst
   EXPECT_THAT(DecodeEndpoint(Key(full), EncodeEndpoint(full)), IsOkAndHolds(full));
 }
 
@@ -152,7 +158,7 @@ TEST(EndpointRecord, WhatNoEndpointCanBeIsDamage) {
                {.number = n, .expires_at = n == 9 ? absl::InfiniteFuture() : absl::FromUnixNanos(7), .sealed = "s"});
          }
        }},
-      {"policy too long", [](Endpoint& e) { e.retry_policy.assign(kMaxRetryPolicyBytes + 1, 'p'); }},
+      {"policy out of range", [](Endpoint& e) { e.policy->timeout = absl::ZeroDuration(); }},
   };
   for (const auto& [name, make_wrong] : wrongs) {
     Endpoint endpoint = Full();

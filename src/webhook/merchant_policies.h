@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How endpoints are told: check and bytes of a WebhookPolicy, and the policies of merchants.
-#ifndef NORTHWIND_SRC_WEBHOOK_DELIVERY_POLICY_H_
-#define NORTHWIND_SRC_WEBHOOK_DELIVERY_POLICY_H_
+// Which policy an endpoint is told by.
+#ifndef NORTHWIND_SRC_WEBHOOK_MERCHANT_POLICIES_H_
+#define NORTHWIND_SRC_WEBHOOK_MERCHANT_POLICIES_H_
 
 #include <memory>
 #include <optional>
@@ -19,15 +19,6 @@
 #include "src/webhook/endpoint.h"
 
 namespace northwind::internal {
-
-// OK, or InvalidArgument that begins with the field at fault ("policy.timeout: …"). A retry policy must end: by delays, attempts or age.
-absl::Status CheckWebhookPolicy(const WebhookPolicy& policy);
-
-// policy = u8(1) retry varint(timeout, ms) varint(max concurrent) varint(rate × 1000; 0: none) varint(burst)
-// retry as the scheduler's policies (src/scheduler/policy.h). At most kMaxEndpointPolicyBytes. Equal policies, equal bytes.
-std::string EncodeWebhookPolicy(const WebhookPolicy& policy);
-// DataLoss for anything that EncodeWebhookPolicy would not have written.
-absl::StatusOr<WebhookPolicy> DecodeWebhookPolicy(std::string_view bytes);
 
 // The policies of merchants that have one of their own, in memory and in the store:
 //
@@ -60,4 +51,4 @@ class MerchantPolicies {
 
 }  // namespace northwind::internal
 
-#endif  // NORTHWIND_SRC_WEBHOOK_DELIVERY_POLICY_H_
+#endif  // NORTHWIND_SRC_WEBHOOK_MERCHANT_POLICIES_H_
