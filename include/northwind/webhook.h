@@ -35,6 +35,10 @@
 
 namespace northwind {
 
+namespace internal {
+struct WebhooksOnResolver;
+}  // namespace internal
+
 // ---- Policies -----------------------------------------------------------------------------------------------
 
 inline constexpr absl::Duration kMinWebhookTimeout = absl::Milliseconds(100);
@@ -412,7 +416,7 @@ class Webhooks {
   void Stop();
   // OK, or why the threads stopped.
   absl::Status status() const;
-  WebhookStats Stats() const;
+  absl::StatusOr<WebhookStats> Stats() const;
 
   // ---- Endpoints --------------------------------------------------------------------------------------------
   // Every change is durable when it returns. A `version` that is given must be the endpoint's current one.
@@ -469,6 +473,7 @@ class Webhooks {
   absl::StatusOr<Recovery> CancelRecovery(std::string_view merchant, std::string_view endpoint);
 
  private:
+  friend struct internal::WebhooksOnResolver;  // northwind's own tests
   class Core;
   explicit Webhooks(std::unique_ptr<Core> core);
 
