@@ -129,6 +129,11 @@ std::optional<EventType> ParseEventType(std::string_view name) {
   return std::nullopt;
 }
 
+bool IsOfPayout(EventType type) {
+  const Rule* rule = RuleOf(type);
+  return rule != nullptr && rule->payout_id == kMust;
+}
+
 std::string_view Name(AdjustmentDirection direction) {
   switch (direction) {
     case AdjustmentDirection::kCredit:
@@ -156,6 +161,24 @@ std::string EncodeMetadata(std::string_view owner, const std::map<std::string, s
     PutBytes(out, value);
   }
   return out;
+}
+
+std::optional<DecodedMetadata> DecodeMetadata(std::string_view bytes) {
+  DecodedMetadata decoded;
+  ByteReader in(bytes);
+  while (!in.AtEnd()) {
+    std::string_view key, value;
+    if (!in.GetBytes(bytes.size(), key) || !in.GetBytes(bytes.size(), value)) return std::nullopt;
+    if (key.empty()) {
+      if (!decoded.owner.empty() || !decoded.metadata.empty() || value.empty()) return std::nullopt;
+      decoded.owner = value;
+    } else {
+      if (!decoded.metadata.empty() && key <= decoded.metadata.rbegin()->first) return std::nullopt;
+      decoded.metadata.emplace_hint(decoded.metadata.end(), key, value);
+    }
+  }
+  if (!in.ok()) return std::nullopt;
+  return decoded;
 }
 
 }  // namespace internal

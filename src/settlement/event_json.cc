@@ -7,6 +7,7 @@
 #include "src/base/error.h"
 #include "src/settlement/event.h"
 #include "src/settlement/event_text.h"
+#include "src/settlement/json_text.h"
 
 namespace northwind {
 namespace {
@@ -198,40 +199,6 @@ class Reader {
   std::string metadata_key_;
 };
 
-void AppendText(std::string& out, std::string_view text) {
-  bool plain = true;
-  for (const char c : text) plain = plain && c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
-  if (plain) {
-    out.push_back('"');
-    out.append(text);
-    out.push_back('"');
-    return;
-  }
-  out.append(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
-void AppendName(std::string& out, std::string_view name) {
-  out.append(out.size() == 1 ? "\"" : ",\"");
-  out.append(name);
-  out.append("\":");
-}
-
-void AppendField(std::string& out, std::string_view name, std::string_view value) {
-  if (value.empty()) return;
-  AppendName(out, name);
-  AppendText(out, value);
-}
-
-void AppendMoney(std::string& out, std::string_view name, const std::optional<Money>& money) {
-  if (!money.has_value()) return;
-  AppendName(out, name);
-  out.append("{\"asset\":");
-  AppendText(out, money->asset.ToString());
-  out.append(",\"units\":\"");
-  out.append(money->units.ToString(0));
-  out.append("\"}");
-}
-
 }  // namespace
 
 namespace internal {
@@ -239,31 +206,18 @@ namespace internal {
 std::string WriteEventJson(const PaymentEvent& event) {
   std::string out = "{";
   out.reserve(320);
-  AppendField(out, "type", northwind::Name(event.type));
-  AppendField(out, "payment_id", event.payment_id);
-  AppendField(out, "payout_id", event.payout_id);
+  AppendJsonField(out, "type", northwind::Name(event.type));
+  AppendJsonField(out, "payment_id", event.payment_id);
+  AppendJsonField(out, "payout_id", event.payout_id);
   if (event.occurred_at != absl::InfinitePast() && event.occurred_at != absl::InfiniteFuture()) {
-    AppendName(out, "occurred_at");
-    out.push_back('"');
-    AppendTimestamp(out, event.occurred_at);
-    out.push_back('"');
+    AppendJsonTime(out, "occurred_at", event.occurred_at);
   }
-  AppendField(out, "merchant_id", event.merchant_id);
-  AppendMoney(out, "amount", event.amount);
-  AppendMoney(out, "fee", event.fee);
-  if (!event.metadata.empty()) {
-    AppendName(out, "metadata");
-    out.push_back('{');
-    for (const auto& [key, value] : event.metadata) {
-      if (out.back() != '{') out.push_back(',');
-      AppendText(out, key);
-      out.push_back(':');
-      AppendText(out, value);
-    }
-    out.push_back('}');
-  }
-  AppendField(out, "refund_id", event.refund_id);
-  if (event.direction.has_value()) AppendField(out, "direction", Name(*event.direction));
+  AppendJsonField(out, "merchant_id", event.merchant_id);
+  if (event.amount.has_value()) AppendJsonMoney(out, "amount", *event.amount);
+  if (event.fee.has_value()) AppendJsonMoney(out, "fee", *event.fee);
+  AppendJsonTexts(out, "metadata", event.metadata);
+  AppendJsonField(out, "refund_id", event.refund_id);
+  if (event.direction.has_value()) AppendJsonField(out, "direction", Name(*event.direction));
   out.push_back('}');
   return out;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of docs/events.md: what each event does to the ledger.
+// The table of docs/events.md: what each event does to the ledger; and read backwards, which event a transaction is.
+#include <algorithm>
+
 #include "src/base/error.h"
 #include "src/settlement/event.h"
+#include "src/settlement/event_text.h"
 
 namespace northwind {
 namespace internal {
@@ -15,6 +18,9 @@ std::string Join(std::string_view a, std::string_view b, std::string_view c = {}
   return out;
 }
 
+constexpr std::string_view kMerchantPrefix = "merchant:";
+constexpr std::string_view kMerchantInfix = ":available:";
+
 // Accounts of one event, each added when first asked for.
 class Accounts {
  public:
@@ -22,7 +28,9 @@ class Accounts {
       : event_(event), mapped_(mapped), asset_(event.amount.has_value() ? event.amount->asset.ToString() : "") {}
 
   const std::string& asset() const { return asset_; }
-  uint8_t Merchant() { return Add(Join("merchant:", event_.merchant_id, ":available:", asset_), /*external=*/false); }
+  uint8_t Merchant() {
+    return Add(Join(kMerchantPrefix, event_.merchant_id, kMerchantInfix, asset_), /*external=*/false);
+  }
   uint8_t Processor() { return Add(Join("processor:", asset_), /*external=*/true); }
   uint8_t Fees() { return Add(Join("platform:fees:", asset_), /*external=*/true); }
   uint8_t Adjustments() { return Add(Join("platform:adjustments:", asset_), /*external=*/true); }
@@ -116,7 +124,70 @@ void MapRow(const PaymentEvent& event, std::string_view subject, Accounts& accou
   }
 }
 
+// Merchant, amount, fee and direction, from the postings. False if they cannot be an event's.
+bool ReadPostings(absl::Span<const NamedPosting> postings, PaymentEvent& event) {
+  const NamedPosting& first = postings.front();
+  std::optional<MerchantAccount> merchant = ParseMerchantAccount(first.credit, first.asset);
+  const bool credit = merchant.has_value();
+  if (!credit) merchant = ParseMerchantAccount(first.debit, first.asset);
+  if (!merchant.has_value()) return false;
+  event.merchant_id = std::move(merchant->merchant_id);
+  event.amount = Money{.asset = first.asset, .units = first.amount};
+  if (postings.size() > 1) event.fee = Money{.asset = postings[1].asset, .units = postings[1].amount};
+  if (event.type == EventType::kAdjustment) {
+    event.direction = credit ? AdjustmentDirection::kCredit : AdjustmentDirection::kDebit;
+  }
+  return true;
+}
+
+// Merchant and amount of a transaction without postings.
+bool ReadOwner(std::string_view owner, Amount amount, PaymentEvent& event) {
+  const size_t colon = owner.find(':');
+  event.merchant_id = owner.substr(0, colon);
+  if (colon == std::string_view::npos) return true;
+  absl::StatusOr<Asset> asset = Asset::Parse(owner.substr(colon + 1));
+  if (!asset.ok()) return false;
+  event.amount = Money{.asset = *std::move(asset), .units = amount};
+  return true;
+}
+
+void ReadReference(std::string_view reference, PaymentEvent& event) {
+  if (IsOfPayout(event.type)) {
+    event.payout_id = reference;
+    return;
+  }
+  const size_t slash = reference.find('/');  // in no id
+  event.payment_id = reference.substr(0, slash);
+  if (slash != std::string_view::npos) event.refund_id = reference.substr(slash + 1);
+}
+
+bool SamePosting(const NamedPosting& posting, const MappedPosting& mapped, const MappedEvent& event) {
+  const AccountSpec& debit = event.accounts[mapped.debit];
+  return posting.debit == debit.name && posting.credit == event.accounts[mapped.credit].name &&
+         posting.asset.ToString() == debit.asset && posting.amount == mapped.amount;
+}
+
+// All content but postings.
+bool SameContent(const Transaction& a, const Transaction& b) {
+  return a.kind == b.kind && a.target == b.target && a.amount == b.amount && a.final_capture == b.final_capture &&
+         a.code == b.code && a.reference == b.reference && a.unique_reference == b.unique_reference &&
+         a.effective_at == b.effective_at && a.expires_at == b.expires_at && a.metadata == b.metadata;
+}
+
 }  // namespace
+
+std::optional<MerchantAccount> ParseMerchantAccount(std::string_view name, const Asset& asset) {
+  if (!name.starts_with(kMerchantPrefix)) return std::nullopt;
+  const size_t colon = name.find(':', kMerchantPrefix.size());  // no merchant's id has one
+  if (colon == std::string_view::npos || name.substr(colon) != Join(kMerchantInfix, asset.ToString())) {
+    return std::nullopt;
+  }
+  const std::string_view merchant = name.substr(kMerchantPrefix.size(), colon - kMerchantPrefix.size());
+  if (merchant.empty() || merchant.size() > kMaxEventIdBytes || !IsIdText(merchant, Colon::kRefused)) {
+    return std::nullopt;
+  }
+  return MerchantAccount{.merchant_id = std::string(merchant), .asset = asset};
+}
 
 MappedEvent MapValidEvent(const PaymentEvent& event) {
   MappedEvent mapped;
@@ -141,6 +212,27 @@ MappedEvent MapValidEvent(const PaymentEvent& event) {
   t.metadata = EncodeMetadata(owner, event.metadata);
   t.reference = std::move(subject);
   return mapped;
+}
+
+std::optional<PaymentEvent> UnmapEvent(const Transaction& transaction, absl::Span<const NamedPosting> postings) {
+  const std::optional<EventType> type = EventTypeOfCode(transaction.code);
+  std::optional<DecodedMetadata> decoded = DecodeMetadata(transaction.metadata);
+  if (!type.has_value() || !decoded.has_value() || !transaction.effective_at.has_value()) return std::nullopt;
+  PaymentEvent event{.type = *type, .occurred_at = *transaction.effective_at};
+  ReadReference(transaction.reference, event);
+  if (!(postings.empty() ? ReadOwner(decoded->owner, transaction.amount, event) : ReadPostings(postings, event))) {
+    return std::nullopt;
+  }
+  event.metadata = std::move(decoded->metadata);
+  // Whatever was not looked at above is not as it would have been mapped.
+  if (!ValidateEvent(event).ok()) return std::nullopt;
+  const MappedEvent mapped = MapValidEvent(event);
+  const bool same =
+      SameContent(transaction, mapped.transaction) &&
+      std::equal(postings.begin(), postings.end(), mapped.postings.begin(), mapped.postings.end(),
+                 [&](const NamedPosting& a, const MappedPosting& b) { return SamePosting(a, b, mapped); });
+  if (!same) return std::nullopt;
+  return event;
 }
 
 }  // namespace internal

@@ -7,6 +7,7 @@
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
+#include "src/settlement/event.h"
 #include "src/settlement/event_text.h"
 
 namespace northwind::internal {
@@ -137,18 +138,9 @@ absl::StatusOr<PayoutView*> PayoutFollower::Find(const std::string& payout_id, P
 absl::StatusOr<std::optional<std::pair<std::string, std::string>>> PayoutFollower::OwnerOf(AccountId id) {
   if (const auto found = owners_.find(id); found != owners_.end()) return found->second;
   NW_ASSIGN_OR_RETURN(const Account account, ledger_.GetAccount(id));
-  // merchant:<id>:available:<ASSET>, and no id has a colon.
-  constexpr std::string_view kBefore = "merchant:", kBetween = ":available:";
-  const std::string_view name = account.name;
-  const size_t colon = name.find(':', kBefore.size());
-  if (!name.starts_with(kBefore) || colon == std::string_view::npos ||
-      name.substr(colon) != std::string(kBetween).append(account.asset.ToString())) {
-    return std::nullopt;
-  }
-  const std::string_view merchant = name.substr(kBefore.size(), colon - kBefore.size());
-  if (merchant.empty() || merchant.size() > kMaxEventIdBytes || !IsIdText(merchant, Colon::kRefused))
-    return std::nullopt;
-  std::pair<std::string, std::string> owner(merchant, account.asset.ToString());
+  const std::optional<MerchantAccount> merchant = ParseMerchantAccount(account.name, account.asset);
+  if (!merchant) return std::nullopt;
+  std::pair<std::string, std::string> owner(merchant->merchant_id, merchant->asset.ToString());
   owners_.emplace(id, owner);
   return owner;
 }

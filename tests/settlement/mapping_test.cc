@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of docs/events.md, row by row. What wrong orders lead to is in intake_test.cc.
+// The table of docs/events.md, row by row, and backwards. What wrong orders lead to is in intake_test.cc.
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "northwind/settlement.h"
+#include "src/settlement/event.h"
 #include "tests/settlement/sample_events.h"
 #include "tests/support/status_matchers.h"
 
@@ -217,6 +220,113 @@ TEST(MapEvent, IsPureAndStaysInsideTheLedgersBounds) {
       ASSERT_FALSE(posting.amount.is_zero());
     }
   }
+}
+
+// The postings of a mapped event by name, as they come back from a ledger.
+std::vector<internal::NamedPosting> Named(const MappedEvent& mapped) {
+  std::vector<internal::NamedPosting> named;
+  for (const MappedPosting& posting : mapped.postings) {
+    const AccountSpec& debit = mapped.accounts[posting.debit];
+    named.push_back({.debit = debit.name,
+                     .credit = mapped.accounts[posting.credit].name,
+                     .asset = *Asset::Parse(debit.asset),
+                     .amount = posting.amount});
+  }
+  return named;
+}
+
+TEST(UnmapEvent, GivesBackEveryEvent) {
+  Random random(TestSeed());
+  for (int i = 0; i < 20'000; ++i) {
+    PaymentEvent event = RandomEvent(random);
+    NW_ASSERT_OK_AND_ASSIGN(const MappedEvent mapped, MapEvent(event));
+    if (event.fee.has_value() && event.fee->units.is_zero()) event.fee.reset();
+    ASSERT_EQ(internal::UnmapEvent(mapped.transaction, Named(mapped)), event);
+  }
+}
+
+// Each change of a transaction that no event maps to, for all types that it is a change of.
+TEST(UnmapEvent, FindsNoEventInWhatNoEventMapsTo) {
+  using Postings = std::vector<internal::NamedPosting>;
+  using Change = std::function<void(Transaction&, Postings&)>;
+  const std::vector<std::pair<std::string, Change>> changes = {
+      {"code", [](Transaction& t, Postings&) { t.code = 1012; }},
+      {"kind",
+       [](Transaction& t, Postings&) {
+         t.kind = t.kind == TransactionKind::kPost ? TransactionKind::kHold : TransactionKind::kPost;
+       }},
+      {"no reference", [](Transaction& t, Postings&) { t.reference.clear(); }},
+      {"reference", [](Transaction& t, Postings&) { t.reference += " "; }},
+      {"two slashes", [](Transaction& t, Postings&) { t.reference = "a/b/c"; }},
+      {"not unique", [](Transaction& t, Postings&) { t.unique_reference = !t.unique_reference; }},
+      {"no time", [](Transaction& t, Postings&) { t.effective_at.reset(); }},
+      {"early", [](Transaction& t, Postings&) { t.effective_at = absl::UnixEpoch(); }},
+      {"expires", [](Transaction& t, Postings&) { t.expires_at = At(9); }},
+      {"metadata", [](Transaction& t, Postings&) { t.metadata += "x"; }},
+      {"not UTF-8", [](Transaction& t, Postings&) { t.metadata += std::string("\2zz\1\xff"); }},
+      {"final capture", [](Transaction& t, Postings&) { t.final_capture = !t.final_capture; }},
+      {"target", [](Transaction& t, Postings&) { t.target = Target::Key(IdempotencyKey()); }},
+      {"amount",
+       [](Transaction& t, Postings&) {
+         t.amount = 77;
+         t.metadata = std::string("\0\2m1", 4);
+       }},
+      {"owner beside postings",
+       [](Transaction& t, Postings& p) {
+         t.metadata = std::string("\0\2m1", 4);
+         if (p.empty()) t.metadata = std::string("\0\2m ", 4);
+       }},
+      {"no owner, no postings",
+       [](Transaction& t, Postings& p) {
+         t.metadata.clear();
+         p.clear();
+       }},
+      {"another account", [](Transaction& t, Postings& p) { p.empty() ? t.metadata.clear() : void(p[0].debit = "x"); }},
+      {"another asset",
+       [](Transaction& t, Postings& p) {
+         p.empty() ? t.metadata.clear() : void(p[0].asset = Asset{"EUR", 2});
+       }},
+      {"turned round",
+       [](Transaction& t, Postings& p) {
+         if (p.empty() || t.code == 1011) return t.metadata.clear(), p.clear();
+         std::swap(p[0].debit, p[0].credit);
+       }},
+      {"one posting more",
+       [](Transaction&, Postings& p) {
+         p.push_back({.debit = "a", .credit = "b", .asset = Asset{"USD", 2}, .amount = 1});
+       }},
+  };
+  Random random(TestSeed());
+  for (int i = 0; i < 2'000; ++i) {
+    NW_ASSERT_OK_AND_ASSIGN(const MappedEvent mapped, MapEvent(RandomEvent(random)));
+    for (const auto& [what, change] : changes) {
+      Transaction t = mapped.transaction;
+      Postings postings = Named(mapped);
+      change(t, postings);
+      ASSERT_EQ(internal::UnmapEvent(t, postings), std::nullopt) << what << ", code " << t.code;
+    }
+  }
+}
+
+TEST(UnmapEvent, LooksAtNoKey) {
+  MappedEvent mapped = Map(OfPayout(EventType::kPayoutFailed, "o1", 2));
+  mapped.transaction.key = IdempotencyKey();
+  EXPECT_EQ(internal::UnmapEvent(mapped.transaction, {}), OfPayout(EventType::kPayoutFailed, "o1", 2));
+}
+
+TEST(MerchantAccounts, AreKnownByNameAndAsset) {
+  const Asset usd{.code = "USD", .scale = 2};
+  const auto parsed = internal::ParseMerchantAccount("merchant:m_1.x-Y:available:USD/2", usd);
+  ASSERT_TRUE(parsed.has_value());
+  EXPECT_EQ(parsed->merchant_id, "m_1.x-Y");
+  EXPECT_EQ(parsed->asset, usd);
+  for (const std::string name :
+       {"", "merchant:", "merchant:m1", "merchant:m1:available:", "merchant:m1:available:EUR/2",
+        "merchant:m1:available:USD/2:x", "merchant::available:USD/2", "merchant:m/1:available:USD/2",
+        "merchant:m1:held:USD/2", "merchant:a:b:available:USD/2", "processor:USD/2", "xmerchant:m1:available:USD/2"}) {
+    EXPECT_EQ(internal::ParseMerchantAccount(name, usd), std::nullopt) << name;
+  }
+  EXPECT_EQ(internal::ParseMerchantAccount("merchant:" + std::string(65, 'm') + ":available:USD/2", usd), std::nullopt);
 }
 
 TEST(EventTypes, HaveCodesAndNamesThatNeverChange) {
