@@ -65,8 +65,8 @@ WebhookEndpoint Describe(const EndpointBook& book, const internal::Endpoint& end
 }
 
 absl::StatusOr<http::IpRange> ParseNetwork(const char* field, const std::string& text) {
-  const std::optional<http::IpRange> range = http::IpRange::Parse(text);
-  if (range) return *range;
+  const absl::StatusOr<http::IpRange> range = http::IpRange::Parse(text);
+  if (range.ok()) return *range;
   return Error(absl::StatusCode::kInvalidArgument, field, ": '", text, "' is no network, such as 10.7.0.0/16");
 }
 
