@@ -208,7 +208,7 @@ absl::StatusOr<std::unique_ptr<Webhooks::Core>> Webhooks::Core::Open(const Parts
                                                      *core->policies_);
   NW_RETURN_IF_ERROR(core->fanout_->Load());
   core->recoveries_ = std::make_unique<internal::Recoveries>(internal::Recoveries::Parts{
-      parts.store, parts.scheduler, *core->book_, *core->policies_, *core->reader_, core->clock_});
+      parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_});
   NW_RETURN_IF_ERROR(core->recoveries_->Load());
   core->retention_ = std::make_unique<internal::Retention>(engine, parts.scheduler);
   core->sender_ = std::make_unique<internal::Sender>(
