@@ -175,9 +175,11 @@ bool ReadMessageAndEndpoint(std::string_view key, DeliveryName& name) {
   return IsMessageId(name.message_id) && IsEndpointId(name.endpoint_id);
 }
 
+constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+constexpr size_t kTimeDigits = 10;
+
 // The value of a digit of Crockford's base 32, upper case; −1: it is none.
 int DigitOf(char c) {
-  constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
   const size_t at = kDigits.find(c);
   return at == std::string_view::npos ? -1 : static_cast<int>(at);
 }
@@ -185,7 +187,7 @@ int DigitOf(char c) {
 // The millisecond in an id that is one.
 absl::Time TimeOf(std::string_view message) {
   int64_t millis = 0;
-  for (const char c : message.substr(kMessageIdPrefix.size(), 10)) millis = millis * 32 + DigitOf(c);
+  for (const char c : message.substr(kMessageIdPrefix.size(), kTimeDigits)) millis = millis * 32 + DigitOf(c);
   return absl::FromUnixMillis(millis);
 }
 
@@ -196,6 +198,17 @@ bool IsMessageId(std::string_view id) {
   id.remove_prefix(kMessageIdPrefix.size());
   // 26 digits hold 130 bits, of which a ULID has 128.
   return id[0] <= '7' && std::all_of(id.begin(), id.end(), [](char c) { return DigitOf(c) >= 0; });
+}
+
+std::string FirstMessageIdFrom(absl::Time time) {
+  constexpr int64_t kMaxMillis = (int64_t{1} << 48) - 1;
+  std::string id(kMessageIdPrefix);
+  if (time > absl::FromUnixMillis(kMaxMillis)) return id.append("8");
+  int64_t millis = std::max<int64_t>(0, absl::ToUnixMillis(time));
+  if (absl::FromUnixMillis(millis) < time) ++millis;
+  for (size_t digit = 0; digit < kTimeDigits; ++digit)
+    id.push_back(kDigits[(millis >> (5 * (kTimeDigits - 1 - digit))) & 31]);
+  return id.append(kUlidBytes - kTimeDigits, '0');
 }
 
 // ---- Keys ---------------------------------------------------------------------------------------------------

@@ -53,8 +53,13 @@ inline constexpr size_t kMaxRemoteAddressBytes = 80;
 
 // Whether that could be a message's id, by its form.
 bool IsMessageId(std::string_view id);
+// The least id of a message that was made at `time` or later: not before it, unlike FirstMessageIdAt. Beyond all ids for times after
+// those that an id can say.
+std::string FirstMessageIdFrom(absl::Time time);
 
 inline constexpr std::string_view kMessageSpace = "nw/webhook/message/";  // what all keys of messages begin with
+inline constexpr std::string_view kRecoveryPrefix = "nw/webhook/recovery/";
+
 std::string MessagePrefix(std::string_view merchant);                     // ends with "/"
 std::string MessageKey(std::string_view merchant, std::string_view message);
 std::string DeliveryPrefix(std::string_view merchant);                            // likewise

@@ -128,6 +128,8 @@ class EndpointBook {
   absl::StatusOr<EndpointPtr> Get(std::string_view merchant, std::string_view id) const;
   // Those with an id after `after`, up to `limit` (1 … kMaxEndpointPage). A merchant without endpoints has an empty page.
   absl::StatusOr<EndpointPage> List(std::string_view merchant, std::string_view after, size_t limit) const;
+  // In whatever state they are.
+  bool HasEndpoints(std::string_view merchant) const { return Of(merchant) != nullptr; }
   // All enabled and paused endpoints of the merchant that want the event, as they are now; by id.
   absl::StatusOr<std::vector<EndpointPtr>> MatchingEndpoints(std::string_view merchant,
                                                              std::string_view event_type) const;

@@ -28,12 +28,11 @@ absl::Status EndpointTraffic::Open(uint32_t max_concurrent) {
   max_concurrent_ = max_concurrent;
   NW_RETURN_IF_ERROR(LimitPerKey(scheduler_, kWebhookQueue, max_concurrent));
   NW_RETURN_IF_ERROR(LimitPerKey(scheduler_, kWebhookNowQueue, kMaxNowPerEndpoint));
+  std::vector<Name> names;
+  book_.Visit([&names](const EndpointPtr& endpoint) { names.push_back(NameOf(*endpoint)); });
   const absl::MutexLock settling(&settings_mutex_);
-  absl::Status status;
-  book_.Visit([&](const EndpointPtr& endpoint) {
-    if (status.ok()) status = Tell(NameOf(*endpoint));
-  });
-  return status;
+  for (const Name& name : names) NW_RETURN_IF_ERROR(Tell(name));
+  return absl::OkStatus();
 }
 
 absl::Status EndpointTraffic::Refresh(std::string_view merchant, std::string_view endpoint) {

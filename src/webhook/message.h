@@ -6,11 +6,11 @@
 #define NORTHWIND_SRC_WEBHOOK_MESSAGE_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -18,6 +18,8 @@
 #include "absl/types/span.h"
 #include "northwind/journal.h"
 #include "northwind/ledger.h"
+#include "northwind/settlement.h"
+#include "src/settlement/event.h"
 
 namespace northwind::internal {
 
@@ -29,7 +31,7 @@ struct Message {
   std::string id;  // MessageId
   std::string merchant_id;
   std::string type;
-  Sequence sequence;  // in the journal; 0 for what no record made
+  Sequence sequence;      // in the journal; 0 for what no record made
   absl::Time created_at;  // whole milliseconds: what the id says
   // {"type":…,"timestamp":…,"data":{…}} in UTF-8, without blanks and line ends.
   std::string body;
@@ -57,19 +59,47 @@ class MessageMaker {
 
   // Nothing for records that are no news to a merchant: those of other codes than settlement's, accounts, expiries, a
   // rejection because the same thing is in the ledger already (reference_used), and what a host committed under one of
-  // settlement's codes that no event could be.
+  // settlement's codes that no event maps to (see UnmapEvent).
+  //
+  // Told is the merchant whose money it is. That of an end (paid, lost, …) is the hold's, whatever merchant the event
+  // names; nobody is told of an end that was rejected and is of another merchant's payment or payout than the event says.
+  //
+  // Errors are the ledger's. Once one goes away, the same record makes the same message.
   absl::StatusOr<std::optional<Message>> Make(const JournalRecord& record);
 
  private:
+  struct NamedAccount {
+    std::string name;
+    Asset asset;
+  };
+  // What depends on more than the event.
+  struct News {
+    std::string merchant_id;
+    std::optional<Money> amount;
+    std::optional<Money> fee;
+    std::optional<Money> released;
+  };
+
+  // Good until the next call.
+  absl::StatusOr<const NamedAccount*> AccountOf(AccountId id);
+  absl::StatusOr<std::optional<MerchantAccount>> OwnerOf(AccountId id);
+  absl::StatusOr<std::optional<PaymentEvent>> EventOf(const Transaction& transaction);
+  absl::StatusOr<std::optional<News>> OfApplied(const PaymentEvent& event, const TransactionRecorded& recorded);
+  absl::StatusOr<std::optional<News>> OfRejected(const PaymentEvent& event, const TransactionRecorded& recorded);
+  // Of money of the account's owner; nothing if that is no merchant.
+  absl::StatusOr<std::optional<News>> Moved(AccountId account, Amount amount, Amount released);
+  // Whether the target moved, or holds, money of merchants, but none of this one's.
+  absl::StatusOr<bool> IsOfOthers(const Target& target, std::string_view merchant);
+
   const Ledger& ledger_;
   const std::array<uint8_t, 16> store_;
-  // Merchant and asset of accounts named merchant:<id>:available:<ASSET>. Bounded: emptied when it is full.
-  absl::flat_hash_map<AccountId, std::pair<std::string, std::string>> owners_;
+  // Names and assets never change. Bounded: emptied when it is full.
+  absl::flat_hash_map<AccountId, NamedAccount> accounts_;
 };
 
 Message TestMessage(std::string_view merchant, std::string_view endpoint, absl::Time now,
                     const std::array<uint8_t, 10>& bits);
-// The notice that an endpoint of the merchant was disabled.
+// The notice that an endpoint of the merchant was disabled. `reason`: the name of a DisableReason.
 Message EndpointDisabledMessage(std::string_view merchant, std::string_view endpoint, std::string_view reason,
                                 absl::Time at, const std::array<uint8_t, 10>& bits);
 

@@ -8,6 +8,8 @@
 #include "src/base/error.h"
 #include "src/store/engine.h"
 #include "src/webhook/delivery_batch.h"
+#include "src/webhook/delivery_reader.h"
+#include "src/webhook/delivery_state.h"
 #include "src/webhook/message.h"
 
 namespace northwind::internal {
@@ -120,6 +122,12 @@ absl::StatusOr<bool> Recoveries::Step() {
   return true;
 }
 
+absl::StatusOr<std::optional<WebhookDelivery>> Recoveries::Find(const DeliveryName& name) const {
+  NW_ASSIGN_OR_RETURN(std::optional<std::string> stored, parts_.store.Get(DeliveryKey(name)));
+  if (!stored) return std::nullopt;
+  return ResolveDelivery(parts_.store.engine(), parts_.scheduler, name, *std::move(stored));
+}
+
 absl::Status Recoveries::Advance(const Name& name, RecoveryRecord& record) {
   const absl::StatusOr<EndpointPtr> endpoint = parts_.book.Get(name.first, name.second);
   if (!endpoint.ok() || (*endpoint)->state == EndpointState::kDisabled) {
@@ -140,9 +148,9 @@ absl::Status Recoveries::Advance(const Name& name, RecoveryRecord& record) {
   for (; cursor.Valid() && cursor.key() < end && looked < kStepMessages && !batch.full(); cursor.Next(), ++looked) {
     record.reached = cursor.key().substr(prefix.size());
     NW_ASSIGN_OR_RETURN(const Message message, DecodeMessage(name.first, record.reached, cursor.value()));
-    if (!(*endpoint)->events.Matches(message.type) || message.type == kTestType) continue;
+    if (!IsRecoverable(**endpoint, message.type)) continue;
     NW_ASSIGN_OR_RETURN(const std::optional<WebhookDelivery> before,
-                        parts_.reader.Find({name.first, name.second, message.id}));
+                        Find({name.first, name.second, message.id}));
     absl::Time due = absl::InfinitePast();
     if (record.per_second > 0) due = record.until + absl::Seconds(static_cast<double>(recovered) / record.per_second);
     if (!before) {

@@ -3,6 +3,7 @@
 #define NORTHWIND_SRC_WEBHOOK_RECOVERY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,7 +18,6 @@
 #include "northwind/store.h"
 #include "northwind/webhook.h"
 #include "src/webhook/merchant_policies.h"
-#include "src/webhook/delivery_reader.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
 
@@ -33,7 +33,6 @@ class Recoveries {
     Scheduler& scheduler;
     const EndpointBook& book;
     const MerchantPolicies& policies;
-    const DeliveryReader& reader;
     Clock& clock;
   };
   explicit Recoveries(const Parts& parts) : parts_(parts) {}
@@ -52,6 +51,7 @@ class Recoveries {
   using Name = std::pair<std::string, std::string>;  // merchant, endpoint
 
   absl::StatusOr<std::optional<RecoveryRecord>> Read(std::string_view merchant, std::string_view endpoint) const;
+  absl::StatusOr<std::optional<WebhookDelivery>> Find(const DeliveryName& name) const;
   absl::Status Write(const Name& name, const RecoveryRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Advance(const Name& name, RecoveryRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -19,9 +19,8 @@ constexpr absl::Duration kWait = absl::Milliseconds(500);  // how long threads w
 constexpr absl::Duration kRoomAgain = absl::Milliseconds(100);
 constexpr size_t kMaxClaim = 256;
 constexpr size_t kMaxEnds = 512;
-// Longer than any attempt, and than what it waits for besides a rate.
+// Longer than any attempt (kMaxWebhookTimeout), and than what it waits for besides a rate.
 constexpr absl::Duration kLease = absl::Minutes(3);
-static_assert(kLease >= kMaxWebhookTimeout * 2);
 constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 // Read, so that the connection can be used again; kept is less.
 constexpr size_t kMaxReadBytes = 16 << 10;

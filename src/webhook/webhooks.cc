@@ -65,8 +65,8 @@ WebhookEndpoint Describe(const EndpointBook& book, const internal::Endpoint& end
 }
 
 absl::StatusOr<http::IpRange> ParseNetwork(const char* field, const std::string& text) {
-  const std::optional<http::IpRange> range = http::IpRange::Parse(text);
-  if (range) return *range;
+  const absl::StatusOr<http::IpRange> range = http::IpRange::Parse(text);
+  if (range.ok()) return *range;
   return Error(absl::StatusCode::kInvalidArgument, field, ": '", text, "' is no network, such as 10.7.0.0/16");
 }
 
@@ -208,7 +208,7 @@ absl::StatusOr<std::unique_ptr<Webhooks::Core>> Webhooks::Core::Open(const Parts
                                                      *core->policies_);
   NW_RETURN_IF_ERROR(core->fanout_->Load());
   core->recoveries_ = std::make_unique<internal::Recoveries>(internal::Recoveries::Parts{
-      parts.store, parts.scheduler, *core->book_, *core->policies_, *core->reader_, core->clock_});
+      parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_});
   NW_RETURN_IF_ERROR(core->recoveries_->Load());
   core->retention_ = std::make_unique<internal::Retention>(engine, parts.scheduler);
   core->sender_ = std::make_unique<internal::Sender>(

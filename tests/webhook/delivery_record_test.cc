@@ -366,6 +366,18 @@ TEST(DeliveryRecord, AMessageIdIsAUlidInUpperCase) {
   }
 }
 
+TEST(DeliveryRecord, TheFirstIdFromATimeIsNotBeforeIt) {
+  const absl::Time at = absl::FromUnixMillis(1'700'000'000'000);
+  EXPECT_EQ(FirstMessageIdFrom(at), "msg_01HF7YAT000000000000000000");
+  EXPECT_EQ(FirstMessageIdFrom(at + absl::Nanoseconds(1)), "msg_01HF7YAT010000000000000000");
+  EXPECT_EQ(FirstMessageIdFrom(at - absl::Nanoseconds(1)), "msg_01HF7YAT000000000000000000");
+  EXPECT_EQ(FirstMessageIdFrom(absl::InfinitePast()), "msg_00000000000000000000000000");
+  EXPECT_EQ(FirstMessageIdFrom(absl::UnixEpoch() - absl::Nanoseconds(1)), "msg_00000000000000000000000000");
+  EXPECT_EQ(FirstMessageIdFrom(absl::FromUnixMillis((int64_t{1} << 48) - 1)), "msg_7ZZZZZZZZZ0000000000000000");
+  EXPECT_GT(FirstMessageIdFrom(absl::FromUnixMillis(int64_t{1} << 48)), "msg_7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+  EXPECT_GT(FirstMessageIdFrom(absl::InfiniteFuture()), "msg_7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+}
+
 TEST(DeliveryRecord, KeysOfAMerchantAreInTheOrderOfTime) {
   DeliveryName later = Name();
   later.message_id = "msg_01HF7YAT01000000000000ZZZZ";
