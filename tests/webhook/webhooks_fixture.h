@@ -43,7 +43,8 @@ class TestReceiver {
  public:
   using Answer = std::function<std::string(const ReceivedMessage&)>;
 
-  explicit TestReceiver(Answer answer = [](const ReceivedMessage&) { return Status(204); })
+  TestReceiver() : TestReceiver([](const ReceivedMessage&) { return Status(204); }) {}
+  explicit TestReceiver(Answer answer)
       : answer_(std::move(answer)), server_(TestServer::Answer([this](const ServedRequest& request) {
           return Take(request);
         })) {}
@@ -105,7 +106,9 @@ class WebhooksFixture : public ::testing::Test {
     Open();
   }
   void TearDown() override {
-    if (webhooks_ != nullptr) EXPECT_THAT(webhooks_->status(), IsOk());
+    if (webhooks_ != nullptr) {
+      EXPECT_THAT(webhooks_->status(), IsOk());
+    }
     if (ledger_ != nullptr && !HasFatalFailure()) ExpectInvariants(*ledger_);
     Shut();
   }
