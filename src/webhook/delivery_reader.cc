@@ -31,14 +31,14 @@ absl::Status Bad(const char* field, const char* what) {
 absl::Status CheckName(const DeliveryName& name) {
   NW_RETURN_IF_ERROR(ValidateMerchantId(name.merchant_id));
   NW_RETURN_IF_ERROR(ValidateEndpointId(name.endpoint_id));
-  return IsMessageId(name.message_id) ? absl::OkStatus() : Bad("message_id", "is none");
+  return MessageTime(name.message_id) ? absl::OkStatus() : Bad("message_id", "is none");
 }
 
 template <typename Query>
 absl::Status CheckQuery(const Query& query, size_t max) {
   NW_RETURN_IF_ERROR(ValidateMerchantId(query.merchant_id));
   if (!query.endpoint_id.empty()) NW_RETURN_IF_ERROR(ValidateEndpointId(query.endpoint_id));
-  if (!query.message_id.empty() && !IsMessageId(query.message_id)) return Bad("message_id", "is none");
+  if (!query.message_id.empty() && !MessageTime(query.message_id)) return Bad("message_id", "is none");
   if (!query.type.empty() && !IsEventType(query.type)) return Bad("type", "is none of an event");
   if (query.limit >= 1 && query.limit <= max) return absl::OkStatus();
   return Error(absl::StatusCode::kInvalidArgument, "limit: must be 1 to ", max);

@@ -172,33 +172,13 @@ bool ReadMessageAndEndpoint(std::string_view key, DeliveryName& name) {
   if (key.size() <= kMessageIdBytes || key[kMessageIdBytes] != '/') return false;
   name.message_id = key.substr(0, kMessageIdBytes);
   name.endpoint_id = key.substr(kMessageIdBytes + 1);
-  return IsMessageId(name.message_id) && IsEndpointId(name.endpoint_id);
+  return MessageTime(name.message_id).has_value() && IsEndpointId(name.endpoint_id);
 }
 
 constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 constexpr size_t kTimeDigits = 10;
 
-// The value of a digit of Crockford's base 32, upper case; −1: it is none.
-int DigitOf(char c) {
-  const size_t at = kDigits.find(c);
-  return at == std::string_view::npos ? -1 : static_cast<int>(at);
-}
-
-// The millisecond in an id that is one.
-absl::Time TimeOf(std::string_view message) {
-  int64_t millis = 0;
-  for (const char c : message.substr(kMessageIdPrefix.size(), kTimeDigits)) millis = millis * 32 + DigitOf(c);
-  return absl::FromUnixMillis(millis);
-}
-
 }  // namespace
-
-bool IsMessageId(std::string_view id) {
-  if (id.size() != kMessageIdBytes || !id.starts_with(kMessageIdPrefix)) return false;
-  id.remove_prefix(kMessageIdPrefix.size());
-  // 26 digits hold 130 bits, of which a ULID has 128.
-  return id[0] <= '7' && std::all_of(id.begin(), id.end(), [](char c) { return DigitOf(c) >= 0; });
-}
 
 std::string FirstMessageIdFrom(absl::Time time) {
   constexpr int64_t kMaxMillis = (int64_t{1} << 48) - 1;
@@ -252,7 +232,7 @@ std::string RecoveryKey(std::string_view merchant, std::string_view endpoint) {
 
 std::optional<std::pair<std::string, std::string>> ParseMessageKey(std::string_view key) {
   std::pair<std::string, std::string> names;
-  if (!Skip(kMessageSpace, key) || !TakeMerchant(key, names.first) || !IsMessageId(key)) return std::nullopt;
+  if (!Skip(kMessageSpace, key) || !TakeMerchant(key, names.first) || !MessageTime(key).has_value()) return std::nullopt;
   names.second = key;
   return names;
 }
@@ -303,11 +283,12 @@ std::string EncodeMessage(const Message& message) {
 absl::StatusOr<Message> DecodeMessage(std::string_view merchant, std::string_view id, std::string_view value) {
   ByteReader in(value);
   Message message{.id = std::string(id), .merchant_id = std::string(merchant)};
-  if (!IsMessageId(id) || !GetVersion(in) || !GetSequence(in, message.sequence) || !GetType(in, message.type) ||
+  const std::optional<absl::Time> at = MessageTime(id);
+  if (!at || !GetVersion(in) || !GetSequence(in, message.sequence) || !GetType(in, message.type) ||
       !GetText(in, kMaxMessageBodyBytes, message.body) || !in.AtEnd()) {
     return Damaged("message", merchant, id);
   }
-  message.created_at = TimeOf(id);
+  message.created_at = *at;
   return message;
 }
 
@@ -330,7 +311,8 @@ std::string EncodeDelivery(const WebhookDelivery& delivery) {
 absl::StatusOr<WebhookDelivery> DecodeDelivery(const DeliveryName& name, std::string_view value) {
   ByteReader in(value);
   WebhookDelivery delivery{.name = name};
-  bool good = IsMessageId(name.message_id) && GetVersion(in) && GetEnum(in, DeliveryState::kCanceled, delivery.state) &&
+  const std::optional<absl::Time> at = MessageTime(name.message_id);
+  bool good = at && GetVersion(in) && GetEnum(in, DeliveryState::kCanceled, delivery.state) &&
               GetSequence(in, delivery.sequence) && GetType(in, delivery.type) && in.GetVarint(delivery.attempts);
   if (good && delivery.attempts > 0) {
     good = GetTime(in, delivery.last_attempt_at) && GetFailure(in, delivery.last_failure) &&
@@ -338,7 +320,7 @@ absl::StatusOr<WebhookDelivery> DecodeDelivery(const DeliveryName& name, std::st
   }
   if (good && delivery.state == DeliveryState::kDelivered) good = GetTime(in, delivery.delivered_at);
   if (!good || !in.AtEnd()) return Damaged("delivery", name);
-  delivery.created_at = TimeOf(name.message_id);
+  delivery.created_at = *at;
   return delivery;
 }
 
@@ -423,7 +405,7 @@ absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::stri
 }
 
 std::string EncodeRecovery(const RecoveryRecord& record) {
-  NW_CHECK(record.reached.empty() || IsMessageId(record.reached), "a recovery reaches a message");
+  NW_CHECK(record.reached.empty() || MessageTime(record.reached).has_value(), "a recovery reaches a message");
   std::string out;
   PutEnum(out, kVersion);
   PutEnum(out, record.state);
@@ -441,7 +423,7 @@ absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view merchant, std::st
   RecoveryRecord record;
   if (!GetVersion(in) || !GetEnum(in, RecoveryState::kCanceled, record.state) || !GetOptionalTime(in, record.since) ||
       !GetTime(in, record.until) || !GetText(in, kMessageIdBytes, record.reached) ||
-      !(record.reached.empty() || IsMessageId(record.reached)) || !in.GetVarint64(record.recovered) ||
+      !(record.reached.empty() || MessageTime(record.reached).has_value()) || !in.GetVarint64(record.recovered) ||
       !in.GetVarint(record.per_second) || !in.AtEnd()) {
     return Damaged("recovery", merchant, endpoint);
   }
@@ -470,7 +452,7 @@ std::optional<DeliveryName> ParseDeliveryTaskId(std::string_view id) {
   if ((!Skip("w/", id) && !Skip("r/", id)) || !TakeMerchant(id, name.merchant_id)) return std::nullopt;
   name.endpoint_id = TakeId(id);
   name.message_id = std::string(kMessageIdPrefix).append(id);
-  if (!IsEndpointId(name.endpoint_id) || !IsMessageId(name.message_id)) return std::nullopt;
+  if (!IsEndpointId(name.endpoint_id) || !MessageTime(name.message_id).has_value()) return std::nullopt;
   return name;
 }
 
@@ -493,7 +475,7 @@ absl::StatusOr<DeliveryTask> DecodeDeliveryTask(std::string_view payload) {
   if (!GetVersion(in) || !GetEnum(in, AttemptTrigger::kTest, task.trigger) ||
       !GetText(in, kMaxMerchantIdBytes, task.name.merchant_id) || !IsMerchantId(task.name.merchant_id) ||
       !GetText(in, kMaxEndpointIdBytes, task.name.endpoint_id) || !IsEndpointId(task.name.endpoint_id) ||
-      !GetText(in, kMessageIdBytes, task.name.message_id) || !IsMessageId(task.name.message_id) ||
+      !GetText(in, kMessageIdBytes, task.name.message_id) || !MessageTime(task.name.message_id).has_value() ||
       !in.GetVarint64(timeout) || timeout < static_cast<uint64_t>(absl::ToInt64Milliseconds(kMinWebhookTimeout)) ||
       timeout > static_cast<uint64_t>(absl::ToInt64Milliseconds(kMaxWebhookTimeout)) || !in.AtEnd()) {
     return Damaged("task", task.name);

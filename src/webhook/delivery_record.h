@@ -51,8 +51,6 @@ inline constexpr size_t kMaxMessageBodyBytes = 60 << 10;
 inline constexpr size_t kMaxAttemptMessageBytes = 512;
 inline constexpr size_t kMaxRemoteAddressBytes = 80;
 
-// Whether that could be a message's id, by its form.
-bool IsMessageId(std::string_view id);
 // The least id of a message that was made at `time` or later: not before it, unlike FirstMessageIdAt. Beyond all ids for times after
 // those that an id can say.
 std::string FirstMessageIdFrom(absl::Time time);

@@ -356,13 +356,13 @@ TEST(DeliveryRecord, WhatIsNoKeyIsRefused) {
 }
 
 TEST(DeliveryRecord, AMessageIdIsAUlidInUpperCase) {
-  EXPECT_TRUE(IsMessageId(kId));
-  EXPECT_TRUE(IsMessageId("msg_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"));
+  EXPECT_TRUE(MessageTime(kId));
+  EXPECT_TRUE(MessageTime("msg_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"));
   for (const char* bad :
        {"", "msg_", "msg_8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "msg_01HF7YAT0000000000000000ZI",
         "msg_01HF7YAT0000000000000000ZL", "msg_01HF7YAT0000000000000000ZO", "msg_01HF7YAT0000000000000000ZU",
         "msg_01HF7YAT0000000000000000Zz", "MSG_01HF7YAT0000000000000000ZZ", "msg_01HF7YAT0000000000000000ZZ0"}) {
-    EXPECT_FALSE(IsMessageId(bad)) << bad;
+    EXPECT_FALSE(MessageTime(bad)) << bad;
   }
 }
 
