@@ -54,7 +54,7 @@ Exit status: 0 done, 1 it failed while running, 2 bad arguments.
 constexpr size_t kPart = 200;
 constexpr uint64_t kMaxWaiting = 3000;
 constexpr absl::Duration kLook = absl::Milliseconds(10);
-constexpr absl::Duration kReportEvery = absl::Milliseconds(200);
+constexpr absl::Duration kReportEvery = absl::Milliseconds(50);
 
 struct PlannedEndpoint {
   std::string merchant;
