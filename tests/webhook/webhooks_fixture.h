@@ -103,6 +103,7 @@ class WebhooksFixture : public ::testing::Test {
     options_.clock = &clock_;
     options_.policy.retry.delays = std::vector<absl::Duration>(4, absl::ZeroDuration());
     options_.policy.timeout = absl::Minutes(1);
+    options_.breaker_failures = 1000;  // but for tests of the breaker
     Open();
   }
   void TearDown() override {

@@ -204,6 +204,8 @@ TEST_F(WebhooksTest, SustainedFailureDisablesAndEnablingGoesOn) {
 }
 
 TEST_F(WebhooksTest, TheBreakerLeavesAnEndpointAloneAndProbesOnce) {
+  options_.breaker_failures = 5;
+  Reopen();
   TestReceiver receiver(Always(500));
   WebhookPolicy policy = options_.policy;
   policy.max_concurrent = 1;
@@ -230,6 +232,8 @@ TEST_F(WebhooksTest, TheBreakerLeavesAnEndpointAloneAndProbesOnce) {
 }
 
 TEST_F(WebhooksTest, ABreakerDoesNotOutliveTheProcess) {
+  options_.breaker_failures = 5;
+  Reopen();
   TestReceiver receiver(Always(500));
   Create("m1", {.id = "ep", .url = receiver.url()});
   Start();
@@ -413,7 +417,6 @@ TEST_F(WebhooksTest, RedriveTriesTheDeadAgainFromTheBeginningOfTheirPolicy) {
   Capture("pay_1");
   Capture("pay_2");
   AwaitState(DeliveryState::kDead, 2);
-  clock_.Advance(absl::Minutes(11));  // past the breaker's pause
   receiver.SetAnswer(Always(204));
   EXPECT_THAT(webhooks_->RedriveDead("m1", "ep"), IsOkAndHolds(2u));
   AwaitState(DeliveryState::kDelivered, 2);
@@ -428,7 +431,6 @@ TEST_F(WebhooksTest, RecoveryMakesWhatWasMissedAndTriesWhatIsDeadAgain) {
   Capture("pay_dead");
   AwaitState(DeliveryState::kDead, 1, "ep");
   receiver.SetAnswer(Always(204));
-  clock_.Advance(absl::Minutes(11));
   Capture("pay_good");
   AwaitState(DeliveryState::kDelivered, 1, "ep");
   ASSERT_THAT(webhooks_->DisableEndpoint("m1", "ep", "holidays"), IsOk());
@@ -478,20 +480,20 @@ TEST_F(WebhooksTest, ARecoveryGoesOnAfterARestartAndCanBeCanceled) {
 }
 
 TEST_F(WebhooksTest, OldMessagesGoWithTheirReceiptsAndUnfinishedOnesStay) {
-  TestReceiver receiver, bad(Always(500));
+  TestReceiver receiver;
   Create("m1", {.id = "good", .url = receiver.url(), .events = {"payment.*"}});
-  WebhookPolicy slow = options_.policy;
-  slow.retry.delays = {absl::ZeroDuration(), absl::Hours(24 * 60)};
-  Create("m1", {.id = "bad", .url = bad.url(), .events = {"payout.*"}, .policy = slow});
+  Create("m1", {.id = "paused", .url = receiver.url(), .events = {"payout.*"}});
+  ASSERT_THAT(webhooks_->PauseEndpoint("m1", "paused"), IsOk());
   Start();
   Capture("pay_1");
   Apply(OfPayout(EventType::kPayoutRequested, "po1", 2, 300));
   AwaitState(DeliveryState::kDelivered, 1);
-  Await([&] { return Attempts().size() == 2; });
   clock_.Advance(absl::Hours(24 * 31));
+  Await([&] { return Attempts().empty(); });
   Await([&] { return Deliveries().size() == 1; });
-  EXPECT_EQ(Deliveries().front().name.endpoint_id, "bad");
-  EXPECT_THAT(Attempts(), SizeIs(1));
+  EXPECT_EQ(Deliveries().front().name.endpoint_id, "paused");
+  EXPECT_EQ(Deliveries().front().state, DeliveryState::kPending);
+  EXPECT_THAT(webhooks_->Stats()->retention, IsOk());
 }
 
 TEST_F(WebhooksTest, NothingIsLostOrMadeTwiceOverRestarts) {
