@@ -40,8 +40,10 @@ using examples::ReceiverStats;
 
 constexpr size_t kMerchants = 64;  // with an endpoint each, and that with a receiver
 constexpr uint64_t kDeliveries = 50'000;
+constexpr uint64_t kHanging = 128;  // receivers more, that never answer: 8 attempts under way at each
 constexpr uint64_t kLiveBatch = 100;
 constexpr uint64_t kLiveBehind = 2'000;  // committed and not delivered, at most
+constexpr uint64_t kFirstHanging = 90'000'000;
 constexpr uint64_t kPerSecond = 500;
 constexpr uint64_t kPaced = 12 * kPerSecond;
 constexpr uint64_t kMessages = 100'000;
@@ -65,12 +67,12 @@ std::string Numbered(std::string_view prefix, uint64_t number) {
 }
 
 // A card payment as a payment company would tell it. Its message has about 500 bytes.
-PaymentEvent Payment(uint64_t number, std::string_view merchants, absl::Time occurred_at) {
+PaymentEvent Payment(uint64_t number, std::string merchant, absl::Time occurred_at) {
   const Asset dollars{.code = "USD", .scale = 2};
   return {.type = EventType::kPaymentCaptured,
           .payment_id = Numbered("pay_", number),
           .occurred_at = occurred_at + absl::Nanoseconds(number),
-          .merchant_id = Numbered(merchants, number % kMerchants),
+          .merchant_id = std::move(merchant),
           .amount = Money{.asset = dollars, .units = Amount(1'000 + number % 90'000)},
           .fee = Money{.asset = dollars, .units = Amount(30 + number % 900)},
           .metadata = {{"order_id", Numbered("order-2026-", number)},
@@ -112,16 +114,32 @@ class Shop {
 
   Webhooks& webhooks() { return *webhooks_; }
 
+  // Merchants whose receivers hang, with all the attempts under way that their policy allows. To be called after Start.
+  void AddHanging() {
+    const uint64_t attempts = kHanging * WebhookPolicy().max_concurrent;
+    WebhookPolicy policy;
+    policy.timeout = absl::Minutes(1);  // longer than the case takes
+    for (uint64_t i = 0; i < kHanging; ++i) {
+      const std::string merchant = Numbered("hanging_", i);
+      const std::string url = Must(fleet_->Add({.name = merchant, .behaviour = examples::Behaviour::kHang}));
+      Must(webhooks_->CreateEndpoint(merchant, {.id = "hook", .url = url, .policy = policy}).status());
+    }
+    Commit(kFirstHanging, attempts, "hanging_", kHanging);
+    Await([&](const WebhookStats& stats) { return stats.in_flight == attempts; });
+  }
+
   void PauseAll() {
     for (uint64_t i = 0; i < kMerchants; ++i) Must(webhooks_->PauseEndpoint(Numbered("m_", i), "hook").status());
   }
 
   // Durable when it returns.
-  void Commit(uint64_t first, uint64_t count, std::string_view merchants = "m_") {
+  void Commit(uint64_t first, uint64_t count, std::string_view merchants = "m_", uint64_t number = kMerchants) {
     constexpr uint64_t kCall = 10'000;
     for (uint64_t done = 0; done < count;) {
       std::vector<PaymentEvent> events;
-      while (events.size() < kCall && done < count) events.push_back(Payment(first + done++, merchants, epoch_));
+      for (; events.size() < kCall && done < count; ++done) {
+        events.push_back(Payment(first + done, Numbered(merchants, (first + done) % number), epoch_));
+      }
       for (const EventOutcome& outcome : Must(intake_->Apply(events)).outcomes) {
         if (outcome.status != EventStatus::kApplied) std::abort();
       }
@@ -147,10 +165,12 @@ class Shop {
   // Each message once, with a good signature, and nothing left to do: else there is no figure.
   void CheckDelivered(uint64_t count) {
     ReceiverStats all;
-    for (const auto& [name, stats] : fleet_->Stats()) all += stats;
+    for (const auto& [name, stats] : fleet_->Stats()) {
+      if (name.starts_with("m_")) all += stats;
+    }
     const WebhookStats stats = Must(webhooks_->Stats());
     if (all.requests != count || all.verified != count || all.distinct_acknowledged != count ||
-        stats.delivered != count || stats.failed != 0 || stats.waiting != 0) {
+        stats.delivered != count || stats.failed != 0 || stats.waiting != stats.in_flight) {
       std::fprintf(stderr, "not everything was delivered, once\n");
       std::abort();
     }
@@ -166,6 +186,15 @@ class Shop {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Webhooks> webhooks_;
 };
+
+// So many deliveries while events come in.
+void CommitAndDeliver(Shop& shop) {
+  for (uint64_t done = 0; done < kDeliveries; done += kLiveBatch) {
+    if (done > kLiveBehind) shop.AwaitDelivered(done - kLiveBehind);
+    shop.Commit(done, kLiveBatch);
+  }
+  shop.AwaitDelivered(kDeliveries);
+}
 
 // The work of one iteration; `cpu_us_each` of its `items`.
 void Measure(benchmark::State& state, uint64_t items, const std::function<void()>& work) {
@@ -192,13 +221,15 @@ void Deliver(benchmark::State& state) {
 void DeliverLive(benchmark::State& state) {
   Shop shop;
   Must(shop.webhooks().Start());
-  Measure(state, kDeliveries, [&] {
-    for (uint64_t done = 0; done < kDeliveries; done += kLiveBatch) {
-      if (done > kLiveBehind) shop.AwaitDelivered(done - kLiveBehind);
-      shop.Commit(done, kLiveBatch);
-    }
-    shop.AwaitDelivered(kDeliveries);
-  });
+  Measure(state, kDeliveries, [&] { CommitAndDeliver(shop); });
+  shop.CheckDelivered(kDeliveries);
+}
+
+void DeliverBesideHanging(benchmark::State& state) {
+  Shop shop;
+  Must(shop.webhooks().Start());
+  shop.AddHanging();
+  Measure(state, kDeliveries, [&] { CommitAndDeliver(shop); });
   shop.CheckDelivered(kDeliveries);
 }
 
@@ -270,6 +301,7 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("rocksdb", "the distribution's build; Debian's runs with assertions on");
   Register("Deliver/backlog", Deliver);
   Register("Deliver/live", DeliverLive);
+  Register("Deliver/beside_1024_hanging", DeliverBesideHanging);
   Register("Latency/500", Latency);
   Register("Fanout/paused", FanoutMessages);
   Register("Fanout/no_endpoints", FanoutNoNews);

@@ -25,6 +25,8 @@ namespace {
 constexpr uint16_t kHttpPort = 80;
 // Nothing is missed by waiting longer; libcurl's own timers and wake-ups cut it short.
 constexpr int kMaxPollMs = 60'000;
+// Of some 6 KB each.
+constexpr size_t kMaxIdleHandles = 256;
 // If waiting itself fails, for want of memory: not to spin.
 constexpr std::chrono::milliseconds kPauseAfterFailedPoll{10};
 
@@ -87,6 +89,7 @@ class Client::Loop {
   absl::flat_hash_map<uint64_t, std::unique_ptr<Transfer>> looking_up_;
   std::set<std::pair<SteadyTime, uint64_t>> lookup_deadlines_;           // of those
   absl::flat_hash_map<Transfer*, std::unique_ptr<Transfer>> connected_;  // with libcurl
+  std::vector<EasyHandle> idle_;                                         // for transfers to come
 
   NameResolver resolver_;
   std::thread thread_;
@@ -199,7 +202,12 @@ void Client::Loop::OnResolved(const Resolved& resolved) {
 }
 
 void Client::Loop::Connect(std::unique_ptr<Transfer> transfer) {
-  if (!transfer->Prepare()) return Finish(std::move(transfer));
+  EasyHandle easy;
+  if (!idle_.empty()) {
+    easy = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  if (!transfer->Prepare(std::move(easy))) return Finish(std::move(transfer));
   if (curl_multi_add_handle(multi_, transfer->easy()) != CURLM_OK) {
     transfer->Fail(Failure::kInternal, "out of memory");
     return Finish(std::move(transfer));
@@ -237,6 +245,9 @@ void Client::Loop::Perform() {
     connected_.erase(at);
     transfer->Complete(code);
     curl_multi_remove_handle(multi_, transfer->easy());
+    if (EasyHandle easy = transfer->TakeEasy(); easy != nullptr && idle_.size() < kMaxIdleHandles) {
+      idle_.push_back(std::move(easy));
+    }
     Finish(std::move(transfer));
   }
 }
