@@ -234,15 +234,17 @@ void DeliverBesideHanging(benchmark::State& state) {
 }
 
 // One event after the other, each at its time; or at once, if the one before took longer.
-void Latency(benchmark::State& state) {
+void MeasureLatency(benchmark::State& state, bool hanging) {
   std::vector<absl::Time> committed(kPaced);
   std::vector<absl::Time> received(kPaced);  // by the one thread of the receivers
   std::atomic<uint64_t> receipts{0};
   Shop shop([&](const ReceivedMessage& message) {
+    if (!message.receiver.starts_with("m_")) return;
     received[PaymentNumber(message.body)] = message.at;
     ++receipts;  // publishes it
   });
   Must(shop.webhooks().Start());
+  if (hanging) shop.AddHanging();
   Measure(state, kPaced, [&] {
     const auto start = std::chrono::steady_clock::now();
     for (uint64_t i = 0; i < kPaced; ++i) {
@@ -263,6 +265,9 @@ void Latency(benchmark::State& state) {
   state.counters["p99_ms"] = Percentile(ms, 0.99);
   state.counters["max_ms"] = ms.back();
 }
+
+void Latency(benchmark::State& state) { MeasureLatency(state, /*hanging=*/false); }
+void LatencyBesideHanging(benchmark::State& state) { MeasureLatency(state, /*hanging=*/true); }
 
 void FanoutMessages(benchmark::State& state) {
   Shop shop;
@@ -303,6 +308,7 @@ int main(int argc, char** argv) {
   Register("Deliver/live", DeliverLive);
   Register("Deliver/beside_1024_hanging", DeliverBesideHanging);
   Register("Latency/500", Latency);
+  Register("Latency/500_beside_1024_hanging", LatencyBesideHanging);
   Register("Fanout/paused", FanoutMessages);
   Register("Fanout/no_endpoints", FanoutNoNews);
   benchmark::RunSpecifiedBenchmarks();
