@@ -81,9 +81,10 @@ absl::Status Sender::Start() {
   NW_RETURN_IF_ERROR(traffic_.Open(options_.max_concurrent));
   http::ClientOptions client = options_.client;
   client.max_in_flight = options_.max_in_flight + 2 * kMaxClaim;  // each claimer may be one claim over
-  NW_ASSIGN_OR_RETURN(client_, http::Client::Create(std::move(client)));
+  NW_ASSIGN_OR_RETURN(std::unique_ptr<http::Client> created, http::Client::Create(std::move(client)));
   {
     const absl::MutexLock lock(&mutex_);
+    client_ = std::move(created);
     status_ = absl::OkStatus();
     in_flight_ = 0;
   }
@@ -106,7 +107,12 @@ void Sender::Stop() {
     const auto done = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ == 0 || !status_.ok(); };
     mutex_.AwaitWithTimeout(absl::Condition(&done), options_.stop_within);
   }
-  client_.reset();  // aborts what is under way, and so ends it
+  std::shared_ptr<http::Client> client;
+  {
+    const absl::MutexLock lock(&mutex_);
+    client.swap(client_);
+  }
+  client.reset();  // aborts what is under way, and so ends it
   {
     const absl::MutexLock lock(&mutex_);
     for (auto& [begin, attempt] : delayed_) {
@@ -267,7 +273,16 @@ void Sender::Launch(AttemptPtr attempt) {
     attempt->problem = std::string(request.status().message());
     return End(std::move(attempt));
   }
-  const absl::Status started = client_->Start(*std::move(request), [this, attempt](http::Result result) mutable {
+  std::shared_ptr<http::Client> client;
+  {
+    const absl::MutexLock lock(&mutex_);
+    client = client_;
+  }
+  if (client == nullptr) {
+    attempt->end = Attempt::End::kStopped;
+    return End(std::move(attempt));
+  }
+  const absl::Status started = client->Start(*std::move(request), [this, attempt](http::Result result) mutable {
     attempt->result = std::move(result);
     End(std::move(attempt));
   });
@@ -309,7 +324,7 @@ void Sender::FinishLoop() {
     if (!status.ok()) Fail(status);
     if (!ending_) LaunchDelayed();
     const absl::MutexLock lock(&mutex_);
-    if (ending_ && ended_.empty()) return;
+    if (ending_ && ended_.empty() && in_flight_ == 0) return;
   }
 }
 

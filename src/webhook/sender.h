@@ -136,7 +136,6 @@ class Sender {
   const Parts parts_;
   const SenderOptions options_;
   EndpointTraffic traffic_;
-  std::unique_ptr<http::Client> client_;  // from Start to Stop
 
   absl::Mutex lifecycle_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while threads begin and end
   std::vector<std::thread> claimers_ ABSL_GUARDED_BY(lifecycle_mutex_);
@@ -146,7 +145,8 @@ class Sender {
 
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // claimed, not finished, not delayed
+  std::shared_ptr<http::Client> client_ ABSL_GUARDED_BY(mutex_);  // from Start to Stop
+  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                  // claimed, not finished, not delayed
   std::vector<AttemptPtr> ended_ ABSL_GUARDED_BY(mutex_);
   // By when they may begin, on the clock that never falls.
   absl::btree_multimap<absl::Duration, AttemptPtr> delayed_ ABSL_GUARDED_BY(mutex_);
