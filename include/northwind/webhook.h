@@ -381,6 +381,8 @@ struct WebhookStats {
   uint64_t delivered = 0;
   uint64_t failed = 0;  // attempts
   uint64_t disabled = 0;  // endpoints, by 410 or for failing
+  // OK, or why the last look for what is older than `keep_for` did not come to its end.
+  absl::Status retention;
 };
 
 // Follows the journal, makes messages, sends them. One per store at a time; endpoints belong to it.

@@ -64,15 +64,10 @@ struct KeyRange {
   std::string end;
 };
 
-KeyRange Under(std::string prefix) {
-  KeyRange range{.begin = prefix, .end = std::move(prefix)};
-  range.end.push_back(kBeyond);
-  return range;
-}
+KeyRange Under(const std::string& prefix) { return {.begin = prefix, .end = prefix + kBeyond}; }
 
-KeyRange Both(KeyRange a, KeyRange b) {
-  return {.begin = std::max(std::move(a.begin), std::move(b.begin)),
-          .end = std::min(std::move(a.end), std::move(b.end))};
+KeyRange Both(const KeyRange& a, const KeyRange& b) {
+  return {.begin = std::max(a.begin, b.begin), .end = std::min(a.end, b.end)};
 }
 
 // A token is the last key that was looked at, without its prefix, in hexadecimal. Leaves of the range what lies behind that key in
@@ -150,7 +145,7 @@ absl::StatusOr<WebhookDeliveryPage> DeliveryReader::ListDeliveries(const Deliver
   const std::string prefix = DeliveryPrefix(query.merchant_id);
   KeyRange range{.begin = prefix + FirstMessageIdFrom(query.from), .end = prefix + FirstMessageIdFrom(query.before)};
   if (!query.message_id.empty()) {
-    range = Both(std::move(range), Under(DeliveryPrefix(query.merchant_id, query.message_id)));
+    range = Both(range, Under(DeliveryPrefix(query.merchant_id, query.message_id)));
   }
   NW_RETURN_IF_ERROR(GoOnAfter(
       query.after, prefix, query.direction, [](std::string_view key) { return ParseDeliveryKey(key).has_value(); },
@@ -276,7 +271,7 @@ absl::StatusOr<RecoveryCount> DeliveryReader::CountRecoverable(const Endpoint& e
   Cursor deliveries = snapshot->NewCursor(Space::kHost, {.fill_cache = false});
   bool sought = false;
   for (messages.Seek(prefix + FirstMessageIdFrom(since)); messages.Valid() && messages.key() < end; messages.Next()) {
-    const auto key = ParseMessageKey(messages.key());
+    auto key = ParseMessageKey(messages.key());
     if (!key) return DamagedKey(messages.key());
     NW_ASSIGN_OR_RETURN(const Message message, DecodeMessage(key->first, key->second, messages.value()));
     if (!IsRecoverable(endpoint, message.type)) continue;

@@ -2,6 +2,10 @@
 //
 // Where an endpoint may be. What is checked here is the text alone; which addresses a host name may lead to is the
 // sender's to check, at each attempt.
+//
+// A grammar of its own beside the sender's parser (src/http/url.h, which is libcurl's): a URL in this form is part of a stored
+// record, and what a record may hold must not change with the version of libcurl. All of it is also a URL to the sender, with
+// the same text, host and port.
 #ifndef NORTHWIND_SRC_WEBHOOK_ENDPOINT_URL_H_
 #define NORTHWIND_SRC_WEBHOOK_ENDPOINT_URL_H_
 

@@ -147,16 +147,18 @@ absl::Status Recoveries::Advance(const Name& name, RecoveryRecord& record) {
   size_t looked = 0;
   for (; cursor.Valid() && cursor.key() < end && looked < kStepMessages && !batch.full(); cursor.Next(), ++looked) {
     record.reached = cursor.key().substr(prefix.size());
-    NW_ASSIGN_OR_RETURN(const Message message, DecodeMessage(name.first, record.reached, cursor.value()));
-    if (!IsRecoverable(**endpoint, message.type)) continue;
-    NW_ASSIGN_OR_RETURN(const std::optional<WebhookDelivery> before,
-                        Find({name.first, name.second, message.id}));
+    const absl::StatusOr<Message> message = DecodeMessage(name.first, record.reached, cursor.value());
+    // A damaged one cannot be sent; it must not keep the others from being.
+    if (!message.ok() || !IsRecoverable(**endpoint, message->type)) continue;
+    const absl::StatusOr<std::optional<WebhookDelivery>> before = Find({name.first, name.second, message->id});
+    if (absl::IsDataLoss(before.status())) continue;
+    NW_RETURN_IF_ERROR(before.status());
     absl::Time due = absl::InfinitePast();
     if (record.per_second > 0) due = record.until + absl::Seconds(static_cast<double>(recovered) / record.per_second);
-    if (!before) {
-      batch.AddDelivery(message, **endpoint, *policy, due);
-    } else if (before->state == DeliveryState::kDead || before->state == DeliveryState::kCanceled) {
-      batch.Revive(*before, *policy, due);
+    if (!before->has_value()) {
+      batch.AddDelivery(*message, **endpoint, *policy, due);
+    } else if ((*before)->state == DeliveryState::kDead || (*before)->state == DeliveryState::kCanceled) {
+      batch.Revive(**before, *policy, due);
     } else {
       continue;
     }

@@ -15,7 +15,7 @@
 namespace northwind::internal {
 namespace {
 
-constexpr absl::Duration kWait = absl::Milliseconds(500);  // how long threads wait before they look whether to stop
+constexpr absl::Duration kWait = absl::Milliseconds(200);  // how long threads wait before they look whether to stop
 constexpr absl::Duration kRoomAgain = absl::Milliseconds(100);
 constexpr size_t kMaxClaim = 256;
 constexpr size_t kMaxEnds = 512;

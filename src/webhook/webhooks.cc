@@ -156,7 +156,7 @@ class Webhooks::Core {
   // Follows the journal, and between two pages of it recovers and sweeps: one thread, so that none of these meets another.
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status LoopOnce() ABSL_LOCKS_EXCLUDED(old_mutex_);
-  absl::StatusOr<bool> Sweep() ABSL_LOCKS_EXCLUDED(old_mutex_);
+  absl::StatusOr<bool> Sweep() ABSL_LOCKS_EXCLUDED(old_mutex_, mutex_);
 
   const Parts parts_;
   const WebhookOptions options_;
@@ -170,7 +170,7 @@ class Webhooks::Core {
   std::unique_ptr<internal::Sender> sender_;
 
   // Held while messages are swept, and while something is made of an old one.
-  absl::Mutex old_mutex_;
+  absl::Mutex old_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   // The thread's own.
   std::string sweep_from_;
   absl::Duration swept_ = -absl::InfiniteDuration();
@@ -179,6 +179,7 @@ class Webhooks::Core {
   std::thread thread_ ABSL_GUARDED_BY(lifecycle_mutex_);
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  absl::Status retention_status_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> stopping_{false};
 };
 
@@ -284,11 +285,16 @@ absl::StatusOr<bool> Webhooks::Core::Sweep() {
   const absl::Duration now = clock_.Elapsed();
   if (sweep_from_.empty() && now - swept_ < kSweepEvery) return false;
   const absl::MutexLock lock(&old_mutex_);
-  NW_ASSIGN_OR_RETURN(internal::SweepResult swept,
-                      retention_->Sweep(clock_.Now() - options_.keep_for, kSweepMessages, sweep_from_));
-  sweep_from_ = std::move(swept.next);
-  if (sweep_from_.empty()) swept_ = now;
-  return !sweep_from_.empty();
+  absl::StatusOr<internal::SweepResult> swept =
+      retention_->Sweep(clock_.Now() - options_.keep_for, kSweepMessages, sweep_from_);
+  // A damaged record keeps what is behind it longer; it is no reason to tell nobody anything any more.
+  if (!swept.ok() && !absl::IsDataLoss(swept.status())) return swept.status();
+  sweep_from_ = swept.ok() ? std::move(swept->next) : "";
+  if (!sweep_from_.empty()) return true;
+  swept_ = now;
+  const absl::MutexLock noting(&mutex_);
+  retention_status_ = swept.status();
+  return false;
 }
 
 absl::StatusOr<WebhookStats> Webhooks::Core::Stats() const {
@@ -308,6 +314,8 @@ absl::StatusOr<WebhookStats> Webhooks::Core::Stats() const {
     stats.waiting += queue.waiting + queue.leased;
     stats.dead += queue.dead;
   }
+  const absl::MutexLock lock(&mutex_);
+  stats.retention = retention_status_;
   return stats;
 }
 
@@ -382,6 +390,7 @@ absl::StatusOr<DeliveryName> Webhooks::Core::SendTest(std::string_view merchant,
 }
 
 absl::StatusOr<size_t> Webhooks::Core::Redrive(const DeadFilter& filter, uint32_t per_second) {
+  const absl::MutexLock lock(&old_mutex_);
   return parts_.scheduler.RedriveAll(filter, per_second);
 }
 

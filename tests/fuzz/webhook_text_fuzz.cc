@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
+#include "src/http/url.h"
 #include "src/webhook/custom_header.h"
 #include "src/webhook/endpoint_url.h"
 #include "src/webhook/event_filter.h"
@@ -28,6 +29,8 @@ void Url(std::string_view text) {
   const auto again = nwi::CanonicalUrl(*url, nwi::PlainHttp::kAllowed);
   NW_CHECK(again.ok() && *again == *url, "a canonical URL stays as it is");
   NW_CHECK(url->find_first_of("@#\r\n \\") >= url->find('/', 8), "nothing strange before the path");
+  const auto called = nwi::http::ParseUrl(*url, nwi::http::Schemes::kHttpAndHttps);
+  NW_CHECK(called.ok() && called->text == *url, "the sender takes it, and means the same");
 }
 
 void Headers(std::string_view text) {

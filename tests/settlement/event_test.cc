@@ -17,9 +17,9 @@ namespace {
 using ::northwind::testing::Random;
 using ::northwind::testing::RandomText;
 using ::northwind::testing::TestSeed;
-using ::std::literals::operator""sv;
 
 TEST(EventMetadata, ReadsBackAsItWasWritten) {
+  using std::string_view_literals::operator""sv;
   Random random(TestSeed());
   constexpr std::string_view kAnything = "\0\1\x7f\x80\xff:ab\"\xc3\xa9"sv;
   for (int i = 0; i < 5'000; ++i) {
@@ -37,6 +37,7 @@ TEST(EventMetadata, ReadsBackAsItWasWritten) {
 }
 
 TEST(EventMetadata, ReadsNothingThatWouldNotHaveBeenWritten) {
+  using std::string_view_literals::operator""sv;
   EXPECT_TRUE(DecodeMetadata("").has_value());
   const std::string good = EncodeMetadata("m1", {{"a", "1"}, {"b", ""}});
   ASSERT_EQ(good, "\0\2m1\1a\0011\1b\0"sv);

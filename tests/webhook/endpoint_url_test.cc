@@ -2,17 +2,38 @@
 #include "src/webhook/endpoint_url.h"
 
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "src/http/url.h"
+#include "tests/support/seed.h"
 #include "tests/support/status_matchers.h"
 
 namespace northwind::internal {
 namespace {
 
+using ::northwind::testing::IsOk;
 using ::northwind::testing::IsOkAndHolds;
+using ::northwind::testing::Random;
 using ::northwind::testing::StatusIs;
+using ::northwind::testing::TestOps;
+using ::northwind::testing::TestSeed;
 using ::testing::StartsWith;
+
+// Endpoints are called by another parser, libcurl's. What is accepted here must be accepted there and mean the same, or it
+// would be found out with the first message.
+void ExpectTheSenderReadsTheSame(const std::string& canonical) {
+  const auto url = http::ParseUrl(canonical, http::Schemes::kHttpAndHttps);
+  ASSERT_THAT(url, IsOk()) << canonical;
+  EXPECT_EQ(url->text, canonical);
+  const std::string host = url->host.find(':') == std::string::npos ? url->host : "[" + url->host + "]";
+  const size_t slash = canonical.find('/', canonical.find("://") + 3);
+  std::string authority = canonical.substr(0, slash);
+  authority.erase(0, authority.find("://") + 3);
+  const bool secure = canonical.starts_with("https:");
+  EXPECT_EQ(authority, url->port == (secure ? 443 : 80) ? host : host + ":" + std::to_string(url->port)) << canonical;
+}
 
 TEST(EndpointUrl, IsBroughtIntoItsCanonicalForm) {
   constexpr struct {
@@ -48,6 +69,7 @@ TEST(EndpointUrl, IsBroughtIntoItsCanonicalForm) {
   for (const auto& [given, canonical] : kRows) {
     EXPECT_THAT(CanonicalUrl(given, PlainHttp::kAllowed), IsOkAndHolds(std::string(canonical))) << given;
     EXPECT_THAT(CanonicalUrl(canonical, PlainHttp::kAllowed), IsOkAndHolds(std::string(canonical)));
+    ExpectTheSenderReadsTheSame(canonical);
   }
 }
 
@@ -167,6 +189,57 @@ TEST(EndpointUrl, SaysWhatIsWrongAndNotTheUrl) {
               StatusIs(absl::StatusCode::kInvalidArgument, "url: must hold no user or password (\"@\")"));
   EXPECT_THAT(CanonicalUrl("https://127.1/", PlainHttp::kRefused),
               StatusIs(absl::StatusCode::kInvalidArgument, "url: the host is neither a name nor an address"));
+}
+
+TEST(EndpointUrl, IsWhatTheSenderWillCall) {
+  Random random(TestSeed());
+  const std::vector<std::string> schemes = {"https://", "https://", "http://", "HTTPS://", "https:/"};
+  const std::vector<std::string> hosts = {"a",
+                                          "A-b",
+                                          "_x",
+                                          "x_",
+                                          "xn--bcher-kva",
+                                          "1",
+                                          "01",
+                                          "0x7f",
+                                          "127",
+                                          "255",
+                                          "256",
+                                          ".",
+                                          ".",
+                                          ".",
+                                          "-",
+                                          "[::1]",
+                                          "[::ffff:1.2.3.4]",
+                                          "[::",
+                                          "::2]",
+                                          "[fe80::1]",
+                                          "%2e",
+                                          "e",
+                                          "com",
+                                          "localhost",
+                                          "@",
+                                          "[::ffff:102:304]",
+                                          "[1:0:0:2:0:0:0:3]",
+                                          "[0:0:0:0:0:0:0:0]",
+                                          "[2001:DB8::]"};
+  const std::vector<std::string> ports = {"", "", "", ":443", ":80", ":1", ":65535", ":0", ":65536", ":", ":0443"};
+  const std::vector<std::string> rest = {"/",   "a", "?", "b=c", "%41", "%2f", "%", "..", ".", "//", "&", ";x",
+                                         "'*'", "(", ")", "@",   ":",   "$",   "!", "~",  "+", ",",  "#"};
+  uint64_t accepted = 0;
+  for (uint64_t i = 0; i < TestOps(20'000); ++i) {
+    std::string text = random.Pick(schemes);
+    for (uint64_t n = random.Between(1, 5); n > 0; --n) text += random.Pick(hosts);
+    text += random.Pick(ports);
+    if (random.OneIn(2)) text += "/";
+    for (uint64_t n = random.Below(6); n > 0; --n) text += random.Pick(rest);
+    const auto canonical = CanonicalUrl(text, PlainHttp::kAllowed);
+    if (!canonical.ok()) continue;
+    ++accepted;
+    ASSERT_NO_FATAL_FAILURE(ExpectTheSenderReadsTheSame(*canonical)) << text;
+    ASSERT_THAT(CanonicalUrl(*canonical, PlainHttp::kAllowed), IsOkAndHolds(*canonical)) << text;
+  }
+  EXPECT_GT(accepted, 0u);
 }
 
 TEST(EndpointUrl, LengthsAreBounded) {

@@ -41,11 +41,9 @@ using ::northwind::testing::StatusIs;
 using ::northwind::testing::TestOps;
 using ::northwind::testing::TestSeed;
 using ::northwind::testing::Usd;
-using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 

@@ -38,7 +38,8 @@ absl::Time Seconds(const std::string& text) { return absl::FromUnixSeconds(std::
 
 std::string Answer(const std::vector<std::string>& words) {
   if (words[0] == "generate" && words.size() == 2) {
-    const auto scheme = words[1] == "v1" ? nwi::SignatureScheme::kHmacSha256 : nwi::SignatureScheme::kEd25519;
+    const auto scheme =
+        words[1] == "v1" ? northwind::SignatureScheme::kHmacSha256 : northwind::SignatureScheme::kEd25519;
     const nwi::SigningKey key = Need(nwi::SigningKey::Generate(scheme));
     return std::string(key.Text().view()) + " " + std::string(key.verification_key().Text().view());
   }
