@@ -390,7 +390,7 @@ std::string EncodeFailing(const FailingRecord& record) {
   std::string out;
   PutEnum(out, kVersion);
   PutVarint64(out, record.endpoint_version);
-  PutTime(out, record.since);
+  PutOptionalTime(out, record.since);
   return out;
 }
 
@@ -398,7 +398,7 @@ absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::stri
                                             std::string_view value) {
   ByteReader in(value);
   FailingRecord record;
-  if (!GetVersion(in) || !in.GetVarint64(record.endpoint_version) || !GetTime(in, record.since) || !in.AtEnd()) {
+  if (!GetVersion(in) || !in.GetVarint64(record.endpoint_version) || !GetOptionalTime(in, record.since) || !in.AtEnd()) {
     return Damaged("endpoint's failing record", merchant, endpoint);
   }
   return record;

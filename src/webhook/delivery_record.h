@@ -102,7 +102,7 @@ absl::StatusOr<AttemptLine> DecodeAttemptLine(const DeliveryName& name, std::str
 
 struct FailingRecord {
   uint64_t endpoint_version = 0;
-  absl::Time since;
+  absl::Time since;  // InfinitePast: it is not failing any more
 };
 std::string EncodeFailing(const FailingRecord& record);
 absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::string_view endpoint,
