@@ -46,6 +46,11 @@ EndpointTraffic::Result TrafficResult(AttemptFailure failure) {
   }
 }
 
+WebhookAttempt UnknownReceipt() {
+  return {.failure = AttemptFailure::kUnknown,
+          .message = "the sender ended, or lost its lease, during the attempt before: it may have arrived"};
+}
+
 std::string DeliveryText(const DeliveryName& name) {
   return absl::StrCat(name.merchant_id, "/", name.endpoint_id, "/", name.message_id);
 }
@@ -159,7 +164,7 @@ void Sender::Claim(std::string_view queue) {
   while (!stopping_) {
     const size_t room = AwaitRoom();
     if (room == 0) continue;
-    const absl::StatusOr<std::vector<ClaimedTask>> claimed =
+    absl::StatusOr<std::vector<ClaimedTask>> claimed =
         parts_.scheduler.Claim({.queue = std::string(queue), .max = room, .lease = kLease, .wait = kWait});
     if (absl::IsResourceExhausted(claimed.status())) {  // a full disk: in a while, again
       const absl::MutexLock lock(&mutex_);
@@ -172,10 +177,37 @@ void Sender::Claim(std::string_view queue) {
       const absl::MutexLock lock(&mutex_);
       in_flight_ += claimed->size();
     }
+    if (const absl::Status noted = NoteUnknown(*claimed); !noted.ok()) Fail(noted);
     for (const ClaimedTask& task : *claimed) {
       if (const absl::Status begun = Begin(task); !begun.ok()) Fail(begun);
     }
   }
+}
+
+absl::Status Sender::NoteUnknown(std::vector<ClaimedTask>& claimed) {
+  std::vector<Extension> leases;
+  Ending ending;
+  const absl::MutexLock lock(&records_mutex_);
+  for (const ClaimedTask& task : claimed) {
+    if (!task.previous_unknown) continue;
+    absl::StatusOr<DeliveryTask> decoded = DecodeDeliveryTask(task.payload);
+    if (!decoded.ok()) continue;  // Begin sees to it
+    NW_ASSIGN_OR_RETURN(WebhookDelivery* const delivery, LoadDelivery(decoded->name, ending));
+    if (delivery == nullptr) continue;
+    Attempt attempt;
+    attempt.task = *std::move(decoded);
+    attempt.at = parts_.clock.Now();
+    Finish finish;
+    AddReceipt(attempt, UnknownReceipt(), *delivery, finish);
+    finish.host_records.push_back({DeliveryKey(attempt.task.name), EncodeDelivery(*delivery)});
+    leases.push_back({task.handle, std::move(finish.host_records)});
+  }
+  if (leases.empty()) return absl::OkStatus();
+  const absl::Status written = parts_.scheduler.Extend(leases, kLease).status();
+  if (absl::IsResourceExhausted(written)) return absl::OkStatus();  // a full disk: with the end of the next attempt, then
+  NW_RETURN_IF_ERROR(written);
+  for (ClaimedTask& task : claimed) task.previous_unknown = false;
+  return absl::OkStatus();
 }
 
 absl::Status Sender::Begin(const ClaimedTask& claimed) {
@@ -331,10 +363,13 @@ void Sender::FinishLoop() {
 absl::Status Sender::FinishAll(const std::vector<AttemptPtr>& attempts) {
   Ending ending;
   absl::Status status;
-  for (const AttemptPtr& attempt : attempts) {
-    if (status.ok()) status = FinishOne(*attempt, ending);
+  {
+    const absl::MutexLock lock(&records_mutex_);
+    for (const AttemptPtr& attempt : attempts) {
+      if (status.ok()) status = FinishOne(*attempt, ending);
+    }
+    if (status.ok()) status = Write(ending);
   }
-  if (status.ok()) status = Write(ending);
   if (status.ok()) status = FollowUp(ending);
   const absl::MutexLock lock(&mutex_);
   in_flight_ -= attempts.size();
@@ -404,10 +439,7 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
   NW_ASSIGN_OR_RETURN(WebhookDelivery* const delivery, LoadDelivery(attempt.task.name, ending));
   const bool was_delivered = delivery != nullptr && delivery->state == DeliveryState::kDelivered;
   if (delivery != nullptr && attempt.previous_unknown) {
-    AddReceipt(attempt,
-               {.failure = AttemptFailure::kUnknown,
-                .message = "the sender ended, or lost its lease, during the attempt before: it may have arrived"},
-               *delivery, finish);
+    AddReceipt(attempt, UnknownReceipt(), *delivery, finish);
   }
 
   WebhookAttempt receipt;
