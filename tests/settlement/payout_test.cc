@@ -132,6 +132,11 @@ std::vector<std::string> TimelineOf(const Payout& payout) {
   return lines;
 }
 
+TEST_F(PayoutTest, AStoreHasOneOfThemOpen) {
+  EXPECT_THAT(Payouts::Open({*ledger_, *store_, *scheduler_, *intake_, rail_}, {}).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
 TEST_F(PayoutTest, ARequestedPayoutIsSubmittedOnceAndPaid) {
   Request();
   EXPECT_THAT(payouts_->GetPayout("po1"), StatusIs(absl::StatusCode::kNotFound));
