@@ -2,6 +2,7 @@
 #include "src/http/client.h"
 
 #include <curl/curl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,8 @@ namespace northwind::internal::http {
 namespace {
 
 constexpr uint16_t kHttpPort = 80;
+constexpr size_t kUsualDescriptors = 1024;
+constexpr size_t kMaxDescriptors = 1 << 30;  // of a process without a limit
 // Nothing is missed by waiting longer; libcurl's own timers and wake-ups cut it short.
 constexpr int kMaxPollMs = 60'000;
 // A connection on which a request found no answer is not reused unless others use it too, and not at all once that is
@@ -33,13 +36,21 @@ constexpr size_t kMinDoubtsSwept = 64;
 // If waiting itself fails, for want of memory: not to spin.
 constexpr std::chrono::milliseconds kPauseAfterFailedPoll{10};
 
+// How many descriptors the process may have.
+size_t DescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUsualDescriptors;
+  return std::min<rlim_t>(limit.rlim_cur, kMaxDescriptors);
+}
+
 TransferRules MakeRules(ClientOptions& options) {
   AddressGuardOptions guard = std::move(options.guard);
   if (options.schemes == Schemes::kHttpAndHttps) guard.ports.push_back(kHttpPort);
   return {.guard = AddressGuard(std::move(guard)),
           .schemes = options.schemes,
           .ca_bundle = std::move(options.ca_bundle),
-          .user_agent = std::move(options.user_agent)};
+          .user_agent = std::move(options.user_agent),
+          .descriptors = static_cast<int>(DescriptorLimit() / 4 * 3)};
 }
 
 std::string Authority(const Url& url) { return absl::StrCat(url.host, ":", url.port); }
@@ -324,7 +335,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   CURLM* const multi = curl_multi_init();
   if (multi == nullptr) return absl::ResourceExhaustedError("no descriptors or memory for an HTTP client");
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(std::max<size_t>(options.max_in_flight, 1)));
+  const size_t kept = std::clamp<size_t>(options.max_in_flight, 1, std::max<size_t>(DescriptorLimit() / 2, 1));
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(kept));
   try {
     return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi)));
   } catch (const std::system_error&) {

@@ -33,7 +33,8 @@ struct ClientOptions {
   // How names are looked up.
   ResolveFunction resolve = ResolveBySystem;
 
-  // Requests accepted and not yet done; one more is refused. Also the most connections kept open for the next request.
+  // Requests accepted and not yet done; one more is refused. Also the most connections kept open for the next request, if
+  // the process may have twice as many descriptors.
   size_t max_in_flight = 4096;
   // Names looked up at a time; half of them, of names that are slow.
   size_t max_resolver_threads = 64;
@@ -49,6 +50,10 @@ using ResultCallback = absl::AnyInvocable<void(Result) &&>;
 // Made for URLs that somebody else may choose. Addresses are vetted by the guard for every request, all of a name's, and
 // only vetted ones are connected to. Redirects are not followed; there are no proxies (nor the environment's), cookies,
 // compression, user information; the peer's certificate is verified, TLS 1.2 or newer.
+//
+// Sockets are opened up to three quarters of the descriptors that the process may have (its soft RLIMIT_NOFILE when the
+// client is made): a store in the same process that gets no more descriptors cannot write. A request beyond that fails with
+// Failure::kInternal. Raise the limit to some thousands for as many requests at a time.
 //
 // A host that lets a request's time run out without a byte in answer gets each further request on a connection of its own
 // for a while: HTTP/2 would go on to send all of them over one that may be dead.

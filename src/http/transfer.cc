@@ -3,6 +3,7 @@
 
 #include <openssl/x509.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -279,7 +280,11 @@ curl_socket_t Transfer::OpenSocketCallback(void* self, curlsocktype purpose, cur
     transfer->refused_address_ = true;
     return CURL_SOCKET_BAD;
   }
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  const int made = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (made >= 0 && made < transfer->rules_.descriptors) return made;
+  if (made >= 0) close(made);
+  transfer->no_descriptor_ = made >= 0 || errno == EMFILE || errno == ENFILE;
+  return CURL_SOCKET_BAD;
 }
 
 int Transfer::ResolverStartCallback(void* /*resolver*/, void* /*reserved*/, void* self) {
@@ -334,6 +339,8 @@ void Transfer::FailBy(CURLcode code) {
   if (refused_address_ && code != CURLE_OPERATION_TIMEDOUT) {
     return Fail(Failure::kBlockedAddress, kAddressMessage);
   }
+  if (no_descriptor_ && code == CURLE_COULDNT_CONNECT)
+    return Fail(Failure::kInternal, "no descriptor for a connection");
   switch (code) {
     case CURLE_OUT_OF_MEMORY:
 #if LIBCURL_VERSION_NUM >= 0x080600

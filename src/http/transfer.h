@@ -39,6 +39,8 @@ struct TransferRules {
   Schemes schemes;
   std::string ca_bundle;
   std::string user_agent;
+  // Sockets are below it: what is above is left to the rest of the process.
+  int descriptors;
 };
 
 // A connection is not reused after so long without use.
@@ -125,6 +127,7 @@ class Transfer {
   bool head_is_over_ = false;  // the final one
   bool headers_too_large_ = false;
   bool refused_address_ = false;
+  bool no_descriptor_ = false;
   bool unanswered_ = false;
   CURLcode set_code_ = CURLE_OK;  // the first error of setting an option
 
