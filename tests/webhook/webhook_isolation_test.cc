@@ -100,9 +100,8 @@ class WebhookIsolation : public ::testing::Test {
 
   void AddEndpoint(uint64_t merchant, const std::string& id, Behaviour behaviour) {
     const std::string name = Merchant(merchant) + "-" + id;
-    NW_ASSERT_OK_AND_ASSIGN(
-        const std::string url,
-        fleet_->Add({.name = name, .behaviour = behaviour, .location = "http://127.0.0.1:1/"}));
+    NW_ASSERT_OK_AND_ASSIGN(const std::string url,
+                            fleet_->Add({.name = name, .behaviour = behaviour, .location = "http://127.0.0.1:1/"}));
     NW_ASSERT_OK_AND_ASSIGN(const NewEndpoint made,
                             webhooks_->CreateEndpoint(Merchant(merchant), {.id = id, .url = url}));
     ASSERT_THAT(fleet_->SetKeys(name, {made.secret}), IsOk());
@@ -137,7 +136,8 @@ TEST_F(WebhookIsolation, AHundredBadEndpointsDelayNoGoodOne) {
   const absl::Time start = absl::Now();
   for (uint64_t i = 0; i < count; ++i) {
     // Events come at their pace, whatever becomes of them.
-    absl::SleepFor(start + absl::Seconds(1) * static_cast<int64_t>(i) / static_cast<int64_t>(kEventsPerSecond) - absl::Now());
+    absl::SleepFor(start + absl::Seconds(1) * static_cast<int64_t>(i) / static_cast<int64_t>(kEventsPerSecond) -
+                   absl::Now());
     const std::vector<PaymentEvent> event = {Captured("pay" + std::to_string(i), 1000, 0, Merchant(i))};
     ASSERT_THAT(intake_->Apply(event), IsOk());
   }
@@ -175,11 +175,12 @@ TEST_F(WebhookIsolation, AHundredBadEndpointsDelayNoGoodOne) {
   }();
   const Quantiles answer(std::move(answered));
   const auto ms = [](absl::Duration time) { return absl::ToDoubleMilliseconds(time); };
-  std::printf("%.0f events/s to %llu endpoints for %.1f s; good ones: arrival p50 %.1f ms, p99 %.1f ms, most %.1f ms; "
-              "2xx p50 %.1f ms, p99 %.1f ms, most %.1f ms; under way at the end: %llu;",
-              static_cast<double>(count) / absl::ToDoubleSeconds(flowed), static_cast<unsigned long long>(2 * kMerchants), absl::ToDoubleSeconds(flowed),
-              ms(arrival.p50), ms(arrival.p99), ms(arrival.most), ms(answer.p50), ms(answer.p99), ms(answer.most),
-              static_cast<unsigned long long>(stats.in_flight));
+  std::printf(
+      "%.0f events/s to %llu endpoints for %.1f s; good ones: arrival p50 %.1f ms, p99 %.1f ms, most %.1f ms; "
+      "2xx p50 %.1f ms, p99 %.1f ms, most %.1f ms; under way at the end: %llu;",
+      static_cast<double>(count) / absl::ToDoubleSeconds(flowed), static_cast<unsigned long long>(2 * kMerchants),
+      absl::ToDoubleSeconds(flowed), ms(arrival.p50), ms(arrival.p99), ms(arrival.most), ms(answer.p50), ms(answer.p99),
+      ms(answer.most), static_cast<unsigned long long>(stats.in_flight));
   for (const auto& [name, number] : requests) {
     std::printf(" %s: %llu", name.c_str(), static_cast<unsigned long long>(number));
     EXPECT_GE(number, kMerchants / std::size(kBad)) << "nothing came to those that " << name;
