@@ -151,9 +151,13 @@ int main(int argc, char** argv) {
   std::FILE* log = path.empty() ? nullptr : std::fopen(path.c_str(), "ae");
   if (log != nullptr) {
     options.on_message = [log](const ex::ReceivedMessage& message) {
-      const nlohmann::ordered_json json{
-          {"receiver", message.receiver},      {"id", message.id},         {"at", absl::ToUnixMicros(message.at)},
-          {"verified", message.verified.ok()}, {"answer", message.answer}, {"body", message.body}};
+      const nlohmann::ordered_json json{{"receiver", message.receiver},
+                                        {"id", message.headers.id},
+                                        {"timestamp", message.headers.timestamp},
+                                        {"signature", message.headers.signature},
+                                        {"verified", message.verified.ok()},
+                                        {"answer", message.answer},
+                                        {"body", message.body}};
       std::fputs((json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n").c_str(), log);
     };
   } else if (!path.empty()) {

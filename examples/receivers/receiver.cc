@@ -69,7 +69,7 @@ Answer Receiver::Take(const WebhookHeaders& headers, std::string_view body) {
   }
   if (observer_ && !headers.id.empty()) {
     observer_({.receiver = spec_.name,
-               .id = headers.id,
+               .headers = headers,
                .body = body,
                .at = now,
                .verified = verified,

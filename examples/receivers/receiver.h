@@ -14,7 +14,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "examples/receivers/receiver_fleet.h"
-#include "northwind/webhook.h"
 
 namespace northwind::examples {
 

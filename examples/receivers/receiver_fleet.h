@@ -25,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "northwind/webhook.h"
 
 namespace northwind::examples {
 
@@ -70,10 +71,10 @@ struct ReceiverStats {
   friend bool operator==(const ReceiverStats&, const ReceiverStats&) = default;
 };
 
-// A message that arrived. The views are good during the call.
+// A message that arrived. Good during the call.
 struct ReceivedMessage {
   std::string_view receiver;
-  std::string_view id;
+  const WebhookHeaders& headers;
   std::string_view body;
   absl::Time at;
   absl::Status verified;  // OK too if there are no keys

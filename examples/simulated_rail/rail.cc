@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The file has a line for each thing that happened: S submission arrived, P accepted, E executed, F refused; then provider
-// key, asset and minor units. Lines are appended whole by one write each: a killed process leaves none in part.
+// key, asset, minor units and, for whoever reads the books, payout id. Lines are appended whole by one write each: a killed
+// process leaves none in part.
 #include "examples/simulated_rail/rail.h"
 
 #include <fcntl.h>
@@ -88,8 +89,9 @@ bool SimulatedRail::InOutage() {
 }
 
 void SimulatedRail::Note(char what, const PayoutInstruction& payout) {
-  const std::string line = absl::StrCat(std::string(1, what), " ", payout.provider_key, " ", payout.asset.ToString(),
-                                        " ", FormatUnits(static_cast<absl::int128>(payout.amount.units()), 0), "\n");
+  const std::string line =
+      absl::StrCat(std::string(1, what), " ", payout.provider_key, " ", payout.asset.ToString(), " ",
+                   FormatUnits(static_cast<absl::int128>(payout.amount.units()), 0), " ", payout.payout_id, "\n");
   NW_CHECK(write(file_, line.data(), line.size()) == static_cast<ssize_t>(line.size()), "the rail's books are written");
 }
 

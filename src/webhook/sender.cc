@@ -86,9 +86,10 @@ absl::Status Sender::Start() {
   NW_RETURN_IF_ERROR(traffic_.Open(options_.max_concurrent));
   http::ClientOptions client = options_.client;
   client.max_in_flight = options_.max_in_flight + 2 * kMaxClaim;  // each claimer may be one claim over
-  NW_ASSIGN_OR_RETURN(client_, http::Client::Create(std::move(client)));
+  NW_ASSIGN_OR_RETURN(std::unique_ptr<http::Client> created, http::Client::Create(std::move(client)));
   {
     const absl::MutexLock lock(&mutex_);
+    client_ = std::move(created);
     status_ = absl::OkStatus();
     in_flight_ = 0;
   }
@@ -111,7 +112,12 @@ void Sender::Stop() {
     const auto done = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ == 0 || !status_.ok(); };
     mutex_.AwaitWithTimeout(absl::Condition(&done), options_.stop_within);
   }
-  client_.reset();  // aborts what is under way, and so ends it
+  std::shared_ptr<http::Client> client;
+  {
+    const absl::MutexLock lock(&mutex_);
+    client.swap(client_);
+  }
+  client.reset();  // aborts what is under way, and so ends it
   {
     const absl::MutexLock lock(&mutex_);
     for (auto& [begin, attempt] : delayed_) {
@@ -299,7 +305,16 @@ void Sender::Launch(AttemptPtr attempt) {
     attempt->problem = std::string(request.status().message());
     return End(std::move(attempt));
   }
-  const absl::Status started = client_->Start(*std::move(request), [this, attempt](http::Result result) mutable {
+  std::shared_ptr<http::Client> client;
+  {
+    const absl::MutexLock lock(&mutex_);
+    client = client_;
+  }
+  if (client == nullptr) {
+    attempt->end = Attempt::End::kStopped;
+    return End(std::move(attempt));
+  }
+  const absl::Status started = client->Start(*std::move(request), [this, attempt](http::Result result) mutable {
     attempt->result = std::move(result);
     End(std::move(attempt));
   });
@@ -341,7 +356,7 @@ void Sender::FinishLoop() {
     if (!status.ok()) Fail(status);
     if (!ending_) LaunchDelayed();
     const absl::MutexLock lock(&mutex_);
-    if (ending_ && ended_.empty()) return;
+    if (ending_ && ended_.empty() && in_flight_ == 0) return;
   }
 }
 
@@ -470,8 +485,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
   sequel.failure = receipt.failure;
   sequel.message = receipt.message;
   if (finish.verdict != Verdict::kComplete) {
-    finish.error = absl::StrCat(ToAbsl(Name(receipt.failure)), ": ",
-                                attempt.problem.empty() ? receipt.message : attempt.problem);
+    finish.error =
+        absl::StrCat(ToAbsl(Name(receipt.failure)), ": ", attempt.problem.empty() ? receipt.message : attempt.problem);
   }
   // What somebody asked for is tried once.
   if (!scheduled) finish.verdict = Verdict::kComplete;
@@ -485,7 +500,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
         delivery->delivered_at = parts_.clock.Now();
         sequel.rescued = attempt.task.trigger == AttemptTrigger::kResend;
       }
-      if (!good && attempt.task.trigger == AttemptTrigger::kTest && !was_delivered) delivery->state = DeliveryState::kDead;
+      if (!good && attempt.task.trigger == AttemptTrigger::kTest && !was_delivered)
+        delivery->state = DeliveryState::kDead;
     }
     finish.host_records.push_back({DeliveryKey(attempt.task.name), EncodeDelivery(*delivery)});
   }
@@ -512,8 +528,8 @@ absl::Status Sender::Write(const Ending& ending) {
     if ((*outcomes)[i] == FinishOutcome::kStale) {
       for (const HostRecord& record : ending.finishes[i].host_records) {
         const auto delivery = ending.deliveries.find(record.key);
-        records.push_back(delivery == ending.deliveries.end() ? record
-                                                              : HostRecord{record.key, EncodeDelivery(delivery->second)});
+        records.push_back(
+            delivery == ending.deliveries.end() ? record : HostRecord{record.key, EncodeDelivery(delivery->second)});
       }
     }
     if (sequel.answered) ++attempts_;
@@ -532,10 +548,11 @@ absl::Status Sender::FollowUp(const Ending& ending) {
     if (sequel.failure == AttemptFailure::kGone) {
       NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kGone, "it answered 410 Gone"));
     } else if (sequel.failing_for >= options_.disable_after) {
-      NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kFailing,
-                                         absl::StrCat("nothing was delivered for ",
-                                                      absl::FormatDuration(absl::Trunc(sequel.failing_for, absl::Seconds(1))),
-                                                      "; last: ", sequel.message)));
+      NW_RETURN_IF_ERROR(
+          DisableEndpoint(*attempt.endpoint, DisableReason::kFailing,
+                          absl::StrCat("nothing was delivered for ",
+                                       absl::FormatDuration(absl::Trunc(sequel.failing_for, absl::Seconds(1))),
+                                       "; last: ", sequel.message)));
     }
   }
   if (rescued.empty()) return absl::OkStatus();
@@ -559,8 +576,8 @@ absl::Status Sender::DisableEndpoint(const Endpoint& endpoint, DisableReason rea
     }
     return batch.Write(parts_.scheduler).status();
   };
-  const absl::StatusOr<EndpointPtr> disabled = parts_.book.DisableWith(endpoint.merchant_id, endpoint.id, reason, detail,
-                                                                       endpoint.version, write);
+  const absl::StatusOr<EndpointPtr> disabled =
+      parts_.book.DisableWith(endpoint.merchant_id, endpoint.id, reason, detail, endpoint.version, write);
   // Changed or gone meanwhile, or no room: what it answers from now on decides.
   if (absl::IsNotFound(disabled.status()) || IsVersionConflict(disabled.status()) ||
       absl::IsResourceExhausted(disabled.status()) || absl::IsUnavailable(disabled.status())) {

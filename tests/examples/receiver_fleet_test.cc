@@ -205,7 +205,7 @@ TEST_F(ReceiverFleetTest, TellsOfEveryMessageBeforeItIsAnswered) {
   std::map<std::string, std::string> told;
   Begin({.on_message = [&](const ReceivedMessage& message) {
     absl::MutexLock lock(&mutex);
-    told[absl::StrCat(std::string(message.receiver), " ", std::string(message.id))] =
+    told[absl::StrCat(std::string(message.receiver), " ", message.headers.id)] =
         absl::StrCat(message.answer, " ", std::string(message.body));
   }});
   Fetch(*client_, Post(Add({.name = "a"}), "msg_1"));

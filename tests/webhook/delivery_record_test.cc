@@ -456,6 +456,14 @@ TEST(DeliveryRecord, WhatIsWrittenIsRead) {
   EXPECT_EQ(recovered->since, absl::InfinitePast());
 }
 
+TEST(DeliveryRecord, AnEndpointThatWorksAgainHasNotBeenFailingSinceAnyTime) {
+  const std::string bytes = EncodeFailing({.endpoint_version = 3, .since = absl::InfinitePast()});
+  EXPECT_EQ(Hex(bytes), "010300");
+  const auto failing = DecodeFailing("m.1", "ep", bytes);
+  ASSERT_THAT(failing, IsOk());
+  EXPECT_EQ(failing->since, absl::InfinitePast());
+}
+
 TEST(DeliveryRecord, WhatIsNotThereIsReadAsNothing) {
   WebhookAttempt attempt = SampleAttempt();
   attempt.retry_at = absl::InfinitePast();

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Settles events as they come, executes payouts at a simulated bank, and tells merchants by webhooks. See --help.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "examples/command_line.h"
+#include "examples/live/session.h"
+#include "examples/settle/line_reader.h"
+#include "northwind/status.h"
+
+namespace nw = northwind;
+namespace ex = northwind::examples;
+
+namespace {
+
+constexpr char kHelp[] =
+    R"(live - payment events, payouts and webhooks of a ledger, as they happen
+
+  live endpoints --ledger DIR --rail FILE --key FILE --plan FILE
+  live run --ledger DIR --rail FILE --key FILE --plan FILE --input FILE --deliveries FILE
+
+endpoints    makes the webhook endpoints of the plan, one a line: MERCHANT ID URL POLICY PATTERN...  with the policy usual, patient
+             or short. Prints a line for each: keys ID SECRET
+run          applies the events of the input, JSON lines, in small batches, while payouts go to a simulated bank and webhooks to the
+             endpoints; then waits until every payout has its end and every webhook is delivered or given up. Reports on
+             standard error; a line of JSON at the end. Kill it at any moment and run it again with the same input.
+
+  --ledger DIR       the ledger
+  --rail FILE        the books of the simulated bank; made if there are none
+  --key FILE         32 bytes that the endpoints' secrets are kept with
+  --plan FILE        see above
+  --input FILE       the events; - is standard input
+  --deliveries FILE  write what became of every webhook, as JSON lines
+  --seed N           of the bank's faults (default 1)
+  --help             this text
+
+Exit status: 0 done, 1 it failed while running, 2 bad arguments.
+)";
+
+// Events in one batch, and webhooks that may wait before the next one.
+constexpr size_t kPart = 200;
+constexpr uint64_t kMaxWaiting = 3000;
+constexpr absl::Duration kLook = absl::Milliseconds(10);
+constexpr absl::Duration kReportEvery = absl::Milliseconds(50);
+
+struct PlannedEndpoint {
+  std::string merchant;
+  nw::EndpointSpec spec;
+};
+
+absl::StatusOr<std::vector<PlannedEndpoint>> ReadPlan(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+  std::vector<PlannedEndpoint> plan;
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line);
+    PlannedEndpoint endpoint;
+    std::string policy;
+    words >> endpoint.merchant >> endpoint.spec.id >> endpoint.spec.url >> policy;
+    endpoint.spec.events.assign(std::istream_iterator<std::string>(words), {});
+    NW_ASSIGN_OR_RETURN(endpoint.spec.policy, ex::PolicyNamed(policy));
+    plan.push_back(std::move(endpoint));
+  }
+  return plan;
+}
+
+absl::Status MakeEndpoints(const ex::SessionOptions& options, const std::string& plan_path) {
+  NW_ASSIGN_OR_RETURN(const std::vector<PlannedEndpoint> plan, ReadPlan(plan_path));
+  NW_ASSIGN_OR_RETURN(const std::unique_ptr<ex::Session> session, ex::Session::Open(options));
+  for (const PlannedEndpoint& endpoint : plan) {
+    NW_ASSIGN_OR_RETURN(const nw::NewEndpoint made,
+                        session->webhooks->CreateEndpoint(endpoint.merchant, endpoint.spec));
+    std::printf("keys %s %s\n", made.endpoint.id.c_str(), made.secret.c_str());
+  }
+  return absl::OkStatus();
+}
+
+// Runs until all is done, and says how far it is.
+class Runner {
+ public:
+  explicit Runner(ex::Session& session) : session_(session) {}
+
+  absl::Status Run(const std::string& input) {
+    NW_RETURN_IF_ERROR(session_.payouts->Start());
+    NW_RETURN_IF_ERROR(session_.webhooks->Start());
+    NW_RETURN_IF_ERROR(Feed(input));
+    NW_RETURN_IF_ERROR(AwaitEnd());
+    return Report(true);
+  }
+
+  uint64_t events() const { return events_; }
+  const std::map<std::string, uint64_t>& outcomes() const { return outcomes_; }
+
+ private:
+  absl::Status Feed(const std::string& input) {
+    NW_ASSIGN_OR_RETURN(const std::unique_ptr<ex::LineReader> reader, ex::LineReader::Open(input));
+    std::vector<nw::RawEvent> lines;
+    while (!reader->at_end()) {
+      NW_RETURN_IF_ERROR(reader->Next(lines));
+      for (size_t first = 0; first < lines.size(); first += kPart) {
+        NW_ASSIGN_OR_RETURN(const nw::IntakeResult result,
+                            session_.intake->Apply(absl::MakeConstSpan(lines).subspan(first, kPart)));
+        events_ += result.outcomes.size();
+        for (const nw::EventOutcome& outcome : result.outcomes) ++outcomes_[std::string(nw::Name(outcome.status))];
+        NW_RETURN_IF_ERROR(AwaitRoom());
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Events come no faster than merchants can be told of them, so that a kill finds work of all kinds under way.
+  absl::Status AwaitRoom() {
+    return AwaitThat([this]() -> absl::StatusOr<bool> {
+      NW_ASSIGN_OR_RETURN(const nw::WebhookStats stats, session_.webhooks->Stats());
+      return Followed(stats) && stats.waiting <= kMaxWaiting;
+    });
+  }
+
+  absl::Status AwaitEnd() {
+    return AwaitThat([this]() -> absl::StatusOr<bool> {
+      // In this order: payouts make records, records make webhooks, and nothing makes payouts any more.
+      const nw::Sequence head = session_.ledger->Head().sequence;
+      if (session_.payouts->followed() < head) return false;
+      NW_ASSIGN_OR_RETURN(const nw::SchedulerStats tasks, session_.scheduler->Stats());
+      for (const nw::QueueStats& queue : tasks.queues) {
+        if (queue.queue == "nw/payout" && queue.waiting + queue.leased > 0) return false;
+      }
+      NW_ASSIGN_OR_RETURN(const nw::WebhookStats stats, session_.webhooks->Stats());
+      return Followed(stats) && stats.waiting == 0 && stats.in_flight == 0;
+    });
+  }
+
+  bool Followed(const nw::WebhookStats& stats) const { return stats.followed >= session_.ledger->Head().sequence; }
+
+  absl::Status AwaitThat(const std::function<absl::StatusOr<bool>()>& condition) {
+    while (true) {
+      NW_RETURN_IF_ERROR(session_.payouts->status());
+      NW_RETURN_IF_ERROR(session_.webhooks->status());
+      NW_ASSIGN_OR_RETURN(const bool good, condition());
+      NW_RETURN_IF_ERROR(Report(false));
+      if (good) return absl::OkStatus();
+      absl::SleepFor(kLook);
+    }
+  }
+
+  absl::Status Report(bool now) {
+    if (!now && absl::Now() - reported_ < kReportEvery) return absl::OkStatus();
+    reported_ = absl::Now();
+    NW_ASSIGN_OR_RETURN(const nw::WebhookStats stats, session_.webhooks->Stats());
+    std::fprintf(stderr,
+                 "%llu events  payouts followed to %llu of %llu  %llu webhooks delivered  %llu failed attempts  "
+                 "%llu waiting  %llu dead\n",
+                 static_cast<unsigned long long>(events_),
+                 static_cast<unsigned long long>(session_.payouts->followed().value()),
+                 static_cast<unsigned long long>(session_.ledger->Head().sequence.value()),
+                 static_cast<unsigned long long>(stats.delivered), static_cast<unsigned long long>(stats.failed),
+                 static_cast<unsigned long long>(stats.waiting), static_cast<unsigned long long>(stats.dead));
+    return absl::OkStatus();
+  }
+
+  ex::Session& session_;
+  uint64_t events_ = 0;
+  std::map<std::string, uint64_t> outcomes_;
+  absl::Time reported_ = absl::InfinitePast();
+};
+
+// Writes all deliveries of these merchants. How many there are in each state.
+absl::StatusOr<std::map<std::string, uint64_t>> WriteDeliveries(const nw::Webhooks& webhooks,
+                                                                const std::set<std::string>& merchants,
+                                                                const std::string& path) {
+  std::ofstream out(path);
+  std::map<std::string, uint64_t> states;
+  for (const std::string& merchant : merchants) {
+    nw::DeliveryQuery query{.merchant_id = merchant, .limit = nw::kMaxDeliveryPage};
+    do {
+      NW_ASSIGN_OR_RETURN(const nw::WebhookDeliveryPage page, webhooks.ListDeliveries(query));
+      for (const nw::WebhookDelivery& delivery : page.deliveries) {
+        ++states[std::string(nw::Name(delivery.state))];
+        out << nlohmann::ordered_json{{"endpoint", delivery.name.endpoint_id},
+                                      {"id", delivery.name.message_id},
+                                      {"type", delivery.type},
+                                      {"state", nw::Name(delivery.state)},
+                                      {"attempts", delivery.attempts}}
+                   .dump()
+            << '\n';
+      }
+      query.after = page.next;
+    } while (!query.after.empty());
+  }
+  out.close();
+  if (!out) return absl::UnavailableError(absl::StrCat("cannot write ", path));
+  return states;
+}
+
+// Attempts by how they ended, of all processes.
+absl::StatusOr<std::map<std::string, uint64_t>> CountAttempts(const nw::Webhooks& webhooks,
+                                                              const std::set<std::string>& merchants) {
+  std::map<std::string, uint64_t> counts;
+  for (const std::string& merchant : merchants) {
+    nw::AttemptQuery query{.merchant_id = merchant, .limit = nw::kMaxAttemptPage};
+    do {
+      NW_ASSIGN_OR_RETURN(const nw::WebhookAttemptPage page, webhooks.ListAttempts(query));
+      for (const nw::WebhookAttempt& attempt : page.attempts) ++counts[std::string(nw::Name(attempt.failure))];
+      query.after = page.next;
+    } while (!query.after.empty());
+  }
+  return counts;
+}
+
+absl::Status Run(const ex::SessionOptions& options, const std::string& plan_path, const std::string& input,
+                 const std::string& deliveries) {
+  NW_ASSIGN_OR_RETURN(const std::vector<PlannedEndpoint> plan, ReadPlan(plan_path));
+  std::set<std::string> merchants;
+  for (const PlannedEndpoint& endpoint : plan) merchants.insert(endpoint.merchant);
+  NW_ASSIGN_OR_RETURN(const std::unique_ptr<ex::Session> session, ex::Session::Open(options));
+  const absl::Time start = absl::Now();
+  Runner runner(*session);
+  NW_RETURN_IF_ERROR(runner.Run(input));
+  const absl::Duration elapsed = absl::Now() - start;
+  NW_ASSIGN_OR_RETURN(const auto states, WriteDeliveries(*session->webhooks, merchants, deliveries));
+  NW_ASSIGN_OR_RETURN(const auto attempts, CountAttempts(*session->webhooks, merchants));
+  const nlohmann::ordered_json result{{"events", runner.events()},
+                                      {"outcomes", runner.outcomes()},
+                                      {"deliveries", states},
+                                      {"attempts", attempts},
+                                      {"seconds", absl::ToDoubleSeconds(elapsed)}};
+  std::printf("%s\n", result.dump().c_str());
+  return absl::OkStatus();
+}
+
+int Complain(int status, const std::string& what) {
+  std::fprintf(stderr, "live: %s\n", what.c_str());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ex::CommandLine line(argc, argv);
+  if (line.Flag("--help") || line.Flag("-h")) {
+    std::fputs(kHelp, stdout);
+    return EXIT_SUCCESS;
+  }
+  const bool endpoints = line.Flag("endpoints"), run = line.Flag("run");
+  ex::SessionOptions options{.ledger = line.Text("--ledger", ""), .rail = line.Text("--rail", "")};
+  options.seed = line.Number("--seed", 1, 0, UINT64_MAX);
+  const std::string key = line.Text("--key", ""), plan = line.Text("--plan", "");
+  const std::string input = line.Text("--input", "-"), deliveries = line.Text("--deliveries", "");
+  if (!line.ok()) return Complain(2, line.error() + " (--help tells more)");
+  if (endpoints == run || options.ledger.empty() || options.rail.empty() || key.empty() || plan.empty() ||
+      (run && deliveries.empty())) {
+    return Complain(2, "what is to be done, and with what? (--help tells)");
+  }
+  std::ifstream in(key, std::ios::binary);
+  options.key.assign(std::istreambuf_iterator<char>(in), {});
+  std::signal(SIGPIPE, SIG_IGN);
+  const absl::Status status = run ? Run(options, plan, input, deliveries) : MakeEndpoints(options, plan);
+  return status.ok() ? EXIT_SUCCESS : Complain(1, status.ToString());
+}
