@@ -22,9 +22,7 @@ namespace {
 // Deliveries that wait before the source is held back.
 constexpr uint64_t kMostWaiting = 1500;
 
-absl::Status Say(char what) {
-  return write(3, &what, 1) == 1 ? absl::OkStatus() : absl::UnavailableError("no parent");
-}
+absl::Status Say(char what) { return write(3, &what, 1) == 1 ? absl::OkStatus() : absl::UnavailableError("no parent"); }
 
 // Changes endpoints under the deliveries' feet: one is paused and resumed, another gets a new version.
 absl::Status ChangeEndpoints(Webhooks& webhooks, uint64_t number) {

@@ -125,9 +125,8 @@ class WebhookKill : public ::testing::Test {
     for (uint64_t m = 0; m < kLoadMerchants; ++m) {
       for (const std::string endpoint : kEndpoints) {
         const std::string name = LoadMerchant(m) + "-" + endpoint;
-        NW_ASSERT_OK_AND_ASSIGN(const std::string url, fleet_->Add({.name = name,
-                                                                    .behaviour = Usual(name),
-                                                                    .fail_rate = 0.1}));
+        NW_ASSERT_OK_AND_ASSIGN(const std::string url,
+                                fleet_->Add({.name = name, .behaviour = Usual(name), .fail_rate = 0.1}));
         const EndpointSpec spec = {.id = endpoint,
                                    .url = url,
                                    .events = Filter(endpoint),

@@ -25,12 +25,12 @@ inline std::string LoadMerchant(uint64_t number) { return "m" + std::to_string(n
 inline std::vector<PaymentEvent> LoadEvents(uint64_t number) {
   const std::string name = std::to_string(number), payment = "pay" + name, payout = "po" + name;
   const auto at = static_cast<int64_t>(number);
-  std::vector<PaymentEvent> events = {Captured(payment, 1000, 30), Refunded(payment, 100, at, "re" + name),
-                                      OfPayment(EventType::kDisputeOpened, payment, at, 300),
-                                      OfPayment(number % 2 == 0 ? EventType::kDisputeLost : EventType::kDisputeWon,
-                                                payment, at + 1)};
-  if (number % 3 == 0) events.push_back(events[0]);                             // word for word
-  if (number % 4 == 0) {                                                        // under a new timestamp
+  std::vector<PaymentEvent> events = {
+      Captured(payment, 1000, 30), Refunded(payment, 100, at, "re" + name),
+      OfPayment(EventType::kDisputeOpened, payment, at, 300),
+      OfPayment(number % 2 == 0 ? EventType::kDisputeLost : EventType::kDisputeWon, payment, at + 1)};
+  if (number % 3 == 0) events.push_back(events[0]);  // word for word
+  if (number % 4 == 0) {                             // under a new timestamp
     events.push_back(events[0]);
     events.back().occurred_at = At(at + 1000);
   }
