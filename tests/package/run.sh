@@ -78,10 +78,11 @@ use_installed() {  # use_installed BUILD_DIR NAME [shared]
     with_pkg_config northwind-webhook "$2" notify
     LD_LIBRARY_PATH=$libdir run_notify "$tmp/$2/notify"
     # The core alone: as before, where there is a libcurl that is of no use.
-    mkdir -p "$tmp/$2/no_curl"
-    printf '%s\n' 'Name: libcurl' 'Description: none' 'Version: 8' 'Requires: no_such_package' >"$tmp/$2/no_curl/libcurl.pc"
-    PKG_CONFIG_PATH=$tmp/$2/no_curl:$libdir/pkgconfig quietly pkg-config --cflags --libs northwind
-    PKG_CONFIG_PATH=$tmp/$2/no_curl:$libdir/pkgconfig fails_with no_such_package pkg-config --cflags --libs northwind-webhook
+    local no_use=$tmp/$2/libcurl_of_no_use
+    mkdir "$no_use"
+    printf '%s\n' 'Name: libcurl' 'Description: none' 'Version: 8' 'Requires: no_such_package' >"$no_use/libcurl.pc"
+    PKG_CONFIG_PATH=$no_use:$PKG_CONFIG_PATH quietly pkg-config --cflags --libs northwind
+    PKG_CONFIG_PATH=$no_use:$PKG_CONFIG_PATH fails_with no_such_package pkg-config --cflags --libs northwind-webhook
   fi
 
   say "$2: every public header stands alone, without a warning in a strict build"
