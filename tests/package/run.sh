@@ -86,11 +86,11 @@ use_installed() {  # use_installed BUILD_DIR NAME [shared]
   fi
 
   say "$2: every public header stands alone, without a warning in a strict build"
-  local header package flags
+  local header core flags
+  core=$(pkg-config --cflags northwind)
   for header in "$prefix"/include/northwind/*.h; do
-    package=northwind
-    if [[ ${header##*/} == webhook.h ]]; then package=northwind-webhook; fi
-    flags=$(pkg-config --cflags "$package")
+    flags=$core
+    if [[ ${header##*/} == webhook.h ]]; then flags=$(pkg-config --cflags northwind-webhook); fi
     # shellcheck disable=SC2086
     quietly $cxx -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Werror $flags -x c++ \
       - <<<"#include \"northwind/${header##*/}\""
@@ -121,8 +121,8 @@ use_without_http() {
 use_installed "$build" built
 use_without_http
 if $all; then
-  # These builds are about linking: neither optimised nor with debug information, and compiled alike, so that ccache gives
-  # the second what it has of the first.
+  # These builds are about linking: neither optimised nor with debug information, and compiled alike, so that ccache
+  # gives the second what it has of the first.
   options=(-DNORTHWIND_BUILD_TESTS=OFF -DNORTHWIND_BUILD_EXAMPLES=OFF -DCMAKE_BUILD_TYPE=None
     -DCMAKE_POSITION_INDEPENDENT_CODE=ON)
   if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
