@@ -477,6 +477,7 @@ TEST_F(PayoutTest, TheLongestRecordsOfABatchFitOneWrite) {
   options.clock = &clock_;
   options.batch = 256;
   options.policy.jitter = Jitter::kNone;
+  payouts_.reset();
   NW_ASSERT_OK_AND_ASSIGN(payouts_, Payouts::Open({*ledger_, *store_, *scheduler_, *intake_, rail_}, options));
   std::vector<PaymentEvent> events = {Captured("pay1", 1'000'000)};
   for (int i = 0; i < 300; ++i) {
