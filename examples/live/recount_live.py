@@ -3,7 +3,7 @@
 """Counts again, on its own, what `live` must have done: to balances, at the bank, and in messages to merchants.
 
     recount_live.py --before DUMP --events FILE --rail FILE --plan FILE --secrets FILE --received FILE --deliveries FILE
-                    --after DUMP
+                    --report FILE --after DUMP
 
 before      what the ledger held before (settle --dump), payouts that were still open included
 events      what `live run` was given
@@ -11,6 +11,7 @@ rail        the books of the simulated bank
 plan        the endpoints, as given to `live endpoints`; secrets: what that printed
 received    what arrived, told by the receivers (receivers --log)
 deliveries  what the sender says became of each message
+report      what `live run` said at its end
 after       what the ledger holds now
 
 Like recount.py, whose rules it uses, it shares no code with the library, and it never looks at the journal: which messages must
@@ -167,7 +168,7 @@ def compare_webhooks(plan, news, files, differ):
     secrets = dict(line.split()[1:] for line in lines_of(files.secrets))
 
     counts = collections.Counter()
-    told, acknowledged, bodies = collections.Counter(), set(), {}
+    told, acknowledged, bodies, needless = collections.Counter(), set(), {}, collections.Counter()
     for line in lines_of(files.received):
         arrival = json.loads(line)
         name = arrival["receiver"]
@@ -176,7 +177,7 @@ def compare_webhooks(plan, news, files, differ):
         if not arrival["verified"] or not is_signed(arrival, secrets[name]):
             counts["signature_failures"] += 1
         counts["repeated"] += this in bodies
-        counts["repeated_after_acknowledged"] += this in acknowledged
+        needless[name] += this in acknowledged
         if this not in bodies:
             bodies[this] = arrival["body"]
             told[name, read_news(arrival["body"])] += 1
@@ -200,16 +201,26 @@ def compare_webhooks(plan, news, files, differ):
     differ.note("acknowledged but not delivered", 0, len(acknowledged - states["delivered"]))
     differ.note("expected less delivered and dead", 0, sum(expected.values()) - len(acknowledged) - len(states["dead"]))
     differ.note("signature failures", 0, counts["signature_failures"])
+    # What a receiver has acknowledged comes again only if the sender did not live to read the answer, or gave up waiting for it.
+    with open(files.report, encoding="utf-8") as file:
+        attempts = json.load(file)["attempts"]
+    failures = collections.Counter()
+    for name, ends in attempts.items():
+        failures.update(ends)
+        differ.note(f"more repetitions at {name} than answers that were lost", 0,
+                    max(0, needless[name] - ends.get("unknown", 0) - ends.get("timeout", 0)))
+    differ.note("attempts", counts["attempts"], failures.total())
+    del failures["none"]
     return {"webhooks_expected": sum(expected.values()), "webhooks_delivered": len(acknowledged),
             "webhooks_dead": len(states["dead"]), "webhooks_retried": counts["retried"], "attempts": counts["attempts"],
-            "arrived": counts["arrived"], "repeated": counts["repeated"],
-            "repeated_after_acknowledged": counts["repeated_after_acknowledged"],
+            "failures": dict(sorted(failures.items())), "arrived": counts["arrived"], "repeated": counts["repeated"],
+            "repeated_after_acknowledged": needless.total(),
             "signature_failures": counts["signature_failures"]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("before", "events", "rail", "plan", "secrets", "received", "deliveries", "after"):
+    for name in ("before", "events", "rail", "plan", "secrets", "received", "deliveries", "report", "after"):
         parser.add_argument("--" + name, required=True)
     files = parser.parse_args()
     try:
