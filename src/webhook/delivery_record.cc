@@ -232,7 +232,8 @@ std::string RecoveryKey(std::string_view merchant, std::string_view endpoint) {
 
 std::optional<std::pair<std::string, std::string>> ParseMessageKey(std::string_view key) {
   std::pair<std::string, std::string> names;
-  if (!Skip(kMessageSpace, key) || !TakeMerchant(key, names.first) || !MessageTime(key).has_value()) return std::nullopt;
+  if (!Skip(kMessageSpace, key) || !TakeMerchant(key, names.first) || !MessageTime(key).has_value())
+    return std::nullopt;
   names.second = key;
   return names;
 }

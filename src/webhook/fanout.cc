@@ -45,7 +45,8 @@ absl::Status Fanout::Load() {
   if (cursor->size() != 8) return absl::DataLossError("webhooks: the cursor is damaged");
   position_ = written_ = LoadBigEndian64(cursor->data());
   if (written_ > head) {
-    return Error(absl::StatusCode::kDataLoss, "webhooks: the cursor, ", written_, ", is past the journal's head, ", head);
+    return Error(absl::StatusCode::kDataLoss, "webhooks: the cursor, ", written_, ", is past the journal's head, ",
+                 head);
   }
   return absl::OkStatus();
 }

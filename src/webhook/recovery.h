@@ -17,9 +17,9 @@
 #include "northwind/scheduler.h"
 #include "northwind/store.h"
 #include "northwind/webhook.h"
-#include "src/webhook/merchant_policies.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
+#include "src/webhook/merchant_policies.h"
 
 namespace northwind::internal {
 

@@ -438,8 +438,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
   sequel.failure = receipt.failure;
   sequel.message = receipt.message;
   if (finish.verdict != Verdict::kComplete) {
-    finish.error = absl::StrCat(ToAbsl(Name(receipt.failure)), ": ",
-                                attempt.problem.empty() ? receipt.message : attempt.problem);
+    finish.error =
+        absl::StrCat(ToAbsl(Name(receipt.failure)), ": ", attempt.problem.empty() ? receipt.message : attempt.problem);
   }
   // What somebody asked for is tried once.
   if (!scheduled) finish.verdict = Verdict::kComplete;
@@ -453,7 +453,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
         delivery->delivered_at = parts_.clock.Now();
         sequel.rescued = attempt.task.trigger == AttemptTrigger::kResend;
       }
-      if (!good && attempt.task.trigger == AttemptTrigger::kTest && !was_delivered) delivery->state = DeliveryState::kDead;
+      if (!good && attempt.task.trigger == AttemptTrigger::kTest && !was_delivered)
+        delivery->state = DeliveryState::kDead;
     }
     finish.host_records.push_back({DeliveryKey(attempt.task.name), EncodeDelivery(*delivery)});
   }
@@ -480,8 +481,8 @@ absl::Status Sender::Write(const Ending& ending) {
     if ((*outcomes)[i] == FinishOutcome::kStale) {
       for (const HostRecord& record : ending.finishes[i].host_records) {
         const auto delivery = ending.deliveries.find(record.key);
-        records.push_back(delivery == ending.deliveries.end() ? record
-                                                              : HostRecord{record.key, EncodeDelivery(delivery->second)});
+        records.push_back(
+            delivery == ending.deliveries.end() ? record : HostRecord{record.key, EncodeDelivery(delivery->second)});
       }
     }
     if (sequel.answered) ++attempts_;
@@ -500,10 +501,11 @@ absl::Status Sender::FollowUp(const Ending& ending) {
     if (sequel.failure == AttemptFailure::kGone) {
       NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kGone, "it answered 410 Gone"));
     } else if (sequel.failing_for >= options_.disable_after) {
-      NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kFailing,
-                                         absl::StrCat("nothing was delivered for ",
-                                                      absl::FormatDuration(absl::Trunc(sequel.failing_for, absl::Seconds(1))),
-                                                      "; last: ", sequel.message)));
+      NW_RETURN_IF_ERROR(
+          DisableEndpoint(*attempt.endpoint, DisableReason::kFailing,
+                          absl::StrCat("nothing was delivered for ",
+                                       absl::FormatDuration(absl::Trunc(sequel.failing_for, absl::Seconds(1))),
+                                       "; last: ", sequel.message)));
     }
   }
   if (rescued.empty()) return absl::OkStatus();
@@ -527,8 +529,8 @@ absl::Status Sender::DisableEndpoint(const Endpoint& endpoint, DisableReason rea
     }
     return batch.Write(parts_.scheduler).status();
   };
-  const absl::StatusOr<EndpointPtr> disabled = parts_.book.DisableWith(endpoint.merchant_id, endpoint.id, reason, detail,
-                                                                       endpoint.version, write);
+  const absl::StatusOr<EndpointPtr> disabled =
+      parts_.book.DisableWith(endpoint.merchant_id, endpoint.id, reason, detail, endpoint.version, write);
   // Changed or gone meanwhile, or no room: what it answers from now on decides.
   if (absl::IsNotFound(disabled.status()) || IsVersionConflict(disabled.status()) ||
       absl::IsResourceExhausted(disabled.status()) || absl::IsUnavailable(disabled.status())) {

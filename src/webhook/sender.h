@@ -23,11 +23,11 @@
 #include "northwind/store.h"
 #include "northwind/webhook.h"
 #include "src/http/client.h"
-#include "src/webhook/merchant_policies.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
 #include "src/webhook/endpoint_gate.h"
 #include "src/webhook/endpoint_traffic.h"
+#include "src/webhook/merchant_policies.h"
 
 namespace northwind::internal {
 
@@ -70,7 +70,9 @@ class Sender {
   absl::Status status() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // To be called after an endpoint, or the policy that holds for it, was changed, and after it was deleted.
-  absl::Status Refresh(std::string_view merchant, std::string_view endpoint) { return traffic_.Refresh(merchant, endpoint); }
+  absl::Status Refresh(std::string_view merchant, std::string_view endpoint) {
+    return traffic_.Refresh(merchant, endpoint);
+  }
   absl::StatusOr<EndpointHealth> Health(const Endpoint& endpoint) { return traffic_.Health(endpoint); }
 
   struct Counts {
@@ -149,7 +151,8 @@ class Sender {
   // By when they may begin, on the clock that never falls.
   absl::btree_multimap<absl::Duration, AttemptPtr> delayed_ ABSL_GUARDED_BY(mutex_);
   bool poked_ ABSL_GUARDED_BY(mutex_) = false;  // the finisher is to look what time it is
-  absl::Duration extended_ = absl::ZeroDuration();  // the finisher's: when the leases of delayed ones were last prolonged
+  absl::Duration extended_ =
+      absl::ZeroDuration();  // the finisher's: when the leases of delayed ones were last prolonged
 
   std::atomic<uint64_t> attempts_{0};
   std::atomic<uint64_t> delivered_{0};
