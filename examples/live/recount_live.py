@@ -41,7 +41,7 @@ TYPES = {
 
 # Of a message: whose, its type, what it is about, and how much.
 News = collections.namedtuple("News", "merchant type subject asset units")
-Endpoint = collections.namedtuple("Endpoint", "merchant patterns")
+Endpoint = collections.namedtuple("Endpoint", "merchant policy patterns")
 
 
 def lines_of(path):
@@ -134,8 +134,8 @@ def compare_ledger(books, before, after, differ):
 def read_plan(path):
     plan = {}
     for line in lines_of(path):
-        merchant, name, _, _, *patterns = line.split()
-        plan[name] = Endpoint(merchant, patterns)
+        merchant, name, _, policy, *patterns = line.split()
+        plan[name] = Endpoint(merchant, policy, patterns)
     return plan
 
 
@@ -199,6 +199,8 @@ def compare_webhooks(plan, news, files, differ):
     differ.note("states of deliveries", [], sorted(states.keys() - {"delivered", "dead"}))
     differ.note("delivered but not acknowledged", 0, len(states["delivered"] - acknowledged))
     differ.note("acknowledged but not delivered", 0, len(acknowledged - states["delivered"]))
+    given_up = collections.Counter(name for name, _ in states["dead"] if plan[name].policy != "short")
+    differ.note("given up where the policy is patient", {}, dict(given_up))
     differ.note("expected less delivered and dead", 0, sum(expected.values()) - len(acknowledged) - len(states["dead"]))
     differ.note("signature failures", 0, counts["signature_failures"])
     # What a receiver has acknowledged comes again only if the sender did not live to read the answer, or gave up waiting for it.

@@ -399,7 +399,8 @@ absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::stri
                                             std::string_view value) {
   ByteReader in(value);
   FailingRecord record;
-  if (!GetVersion(in) || !in.GetVarint64(record.endpoint_version) || !GetOptionalTime(in, record.since) || !in.AtEnd()) {
+  if (!GetVersion(in) || !in.GetVarint64(record.endpoint_version) || !GetOptionalTime(in, record.since) ||
+      !in.AtEnd()) {
     return Damaged("endpoint's failing record", merchant, endpoint);
   }
   return record;
