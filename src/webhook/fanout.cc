@@ -81,7 +81,7 @@ absl::Status Fanout::Take(const JournalRecord& record, DeliveryBatch& batch) {
   batch.AddMessage(*message);
   ++batch_messages_;
   for (const EndpointPtr& endpoint : matching) {
-    if (endpoint->created_at > record.recorded_at) continue;
+    if (record.sequence <= endpoint->since) continue;
     batch.AddDelivery(*message, *endpoint, *policies_.Of(*endpoint));
   }
   return absl::OkStatus();

@@ -44,6 +44,9 @@ class Recoveries {
   absl::StatusOr<Recovery> Get(std::string_view merchant, std::string_view endpoint) const;
   absl::StatusOr<Recovery> Cancel(std::string_view merchant, std::string_view endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Of an endpoint that was deleted: deletes this, and since when it was failing.
+  absl::Status Forget(std::string_view merchant, std::string_view endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // One step of one that is under way, each in its turn; false if none is.
   absl::StatusOr<bool> Step() ABSL_LOCKS_EXCLUDED(mutex_);
 

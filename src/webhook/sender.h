@@ -107,6 +107,8 @@ class Sender {
 
   void Claim(std::string_view queue);
   size_t AwaitRoom() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Receipts of attempts that ended without a word, durable before the next ones begin: the process may end again before those do.
+  absl::Status NoteUnknown(std::vector<ClaimedTask>& claimed) ABSL_LOCKS_EXCLUDED(records_mutex_);
   // Looks everything up, and goes on with it.
   absl::Status Begin(const ClaimedTask& claimed);
   // Whether there is a call to be made; else `end` says why not.
@@ -120,7 +122,7 @@ class Sender {
   void FinishLoop();
   // What has ended, at most so many; waits for it, or until there is something else to do.
   std::vector<AttemptPtr> TakeEnded() ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status FinishAll(const std::vector<AttemptPtr>& attempts) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status FinishAll(const std::vector<AttemptPtr>& attempts) ABSL_LOCKS_EXCLUDED(records_mutex_, mutex_);
   absl::Status FinishOne(Attempt& attempt, Ending& ending);
   // The receipt of an attempt, and what it makes of the delivery.
   void AddReceipt(const Attempt& attempt, WebhookAttempt receipt, WebhookDelivery& delivery, Finish& finish) const;
@@ -136,7 +138,6 @@ class Sender {
   const Parts parts_;
   const SenderOptions options_;
   EndpointTraffic traffic_;
-  std::unique_ptr<http::Client> client_;  // from Start to Stop
 
   absl::Mutex lifecycle_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while threads begin and end
   std::vector<std::thread> claimers_ ABSL_GUARDED_BY(lifecycle_mutex_);
@@ -144,9 +145,13 @@ class Sender {
   std::atomic<bool> stopping_{false};  // no more claims
   std::atomic<bool> ending_{false};    // the finisher ends when nothing is left
 
+  // Held from reading the records of deliveries until they are written with another receipt.
+  absl::Mutex records_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // claimed, not finished, not delayed
+  std::shared_ptr<http::Client> client_ ABSL_GUARDED_BY(mutex_);  // from Start to Stop
+  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                  // claimed, not finished, not delayed
   std::vector<AttemptPtr> ended_ ABSL_GUARDED_BY(mutex_);
   // By when they may begin, on the clock that never falls.
   absl::btree_multimap<absl::Duration, AttemptPtr> delayed_ ABSL_GUARDED_BY(mutex_);

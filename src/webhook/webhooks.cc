@@ -134,6 +134,9 @@ class Webhooks::Core {
 
   // An endpoint as it is after a change, of which the sender is told.
   absl::StatusOr<WebhookEndpoint> Changed(const absl::StatusOr<EndpointPtr>& endpoint);
+  absl::StatusOr<NewEndpoint> Create(std::string_view merchant, const EndpointSpec& spec) {
+    return Made(book_->Create(merchant, spec, parts_.ledger.Head().sequence));
+  }
   absl::StatusOr<NewEndpoint> Made(absl::StatusOr<internal::NewSecret> made);
   absl::Status Delete(std::string_view merchant, std::string_view id);
   absl::Status SetPolicy(std::string_view merchant, const std::optional<WebhookPolicy>& policy);
@@ -338,6 +341,7 @@ absl::Status Webhooks::Core::Delete(std::string_view merchant, std::string_view 
   // Disabled first, so that nothing can be held back that nobody would let go any more.
   NW_RETURN_IF_ERROR(Changed(book_->Disable(merchant, id, DisableReason::kByHand, "to be deleted")).status());
   NW_RETURN_IF_ERROR(book_->Delete(merchant, id));
+  NW_RETURN_IF_ERROR(recoveries_->Forget(merchant, id));
   return sender_->Refresh(merchant, id);
 }
 
@@ -422,7 +426,7 @@ absl::Status Webhooks::status() const { return core_->status(); }
 absl::StatusOr<WebhookStats> Webhooks::Stats() const { return core_->Stats(); }
 
 absl::StatusOr<NewEndpoint> Webhooks::CreateEndpoint(std::string_view merchant, const EndpointSpec& spec) {
-  return core_->Made(core_->book().Create(merchant, spec));
+  return core_->Create(merchant, spec);
 }
 absl::StatusOr<WebhookEndpoint> Webhooks::UpdateEndpoint(std::string_view merchant, std::string_view id,
                                                          uint64_t version, const EndpointChange& change) {

@@ -231,6 +231,7 @@ TEST(DeliveryRecord, GoldenBytesOfALineAFailingRecordARecoveryAndATask) {
   EXPECT_EQ(Hex(EncodeAttemptLine({.failure = AttemptFailure::kStatus, .status = 500, .type = "a.b"})),
             "0120f40303612e62");
   EXPECT_EQ(Hex(EncodeFailing({.endpoint_version = 300, .since = At(128)})), "01ac028001");
+  EXPECT_EQ(Hex(EncodeFailing({.endpoint_version = 300, .since = absl::InfinitePast()})), "01ac0200");
   EXPECT_EQ(Hex(EncodeRecovery(SampleRecovery())),
             "01"
             "02"                                                          // done
@@ -449,6 +450,10 @@ TEST(DeliveryRecord, WhatIsWrittenIsRead) {
   ASSERT_THAT(failing, IsOk());
   EXPECT_EQ(failing->endpoint_version, 300U);
   EXPECT_EQ(failing->since, At(128));
+  const auto recovered =
+      DecodeFailing("m.1", "ep", EncodeFailing({.endpoint_version = 300, .since = absl::InfinitePast()}));
+  ASSERT_THAT(recovered, IsOk());
+  EXPECT_EQ(recovered->since, absl::InfinitePast());
 }
 
 TEST(DeliveryRecord, AnEndpointThatWorksAgainHasNotBeenFailingSinceAnyTime) {

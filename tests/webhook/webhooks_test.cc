@@ -58,10 +58,9 @@ TEST_F(WebhooksTest, AnEventIsDeliveredSignedWithAReceipt) {
   EXPECT_EQ(receipt.endpoint_version, 1u);
   EXPECT_THAT(receipt.remote_address, StartsWith("127.0.0.1:"));
   EXPECT_GT(receipt.total, absl::ZeroDuration());
-  NW_ASSERT_OK_AND_ASSIGN(const WebhookStats stats, webhooks_->Stats());
-  EXPECT_EQ(stats.delivered, 1u);
-  EXPECT_EQ(stats.waiting, 0u);
-  EXPECT_EQ(stats.followed, ledger_->Head().sequence);
+  Await([&] { return webhooks_->Stats()->followed == ledger_->Head().sequence; });
+  Await([&] { return webhooks_->Stats()->delivered == 1; });
+  EXPECT_EQ(webhooks_->Stats()->waiting, 0u);
 }
 
 TEST_F(WebhooksTest, EachMatchingEndpointOfTheMerchantIsToldOnceUnderOneId) {
@@ -200,6 +199,38 @@ TEST_F(WebhooksTest, SustainedFailureDisablesAndEnablingGoesOn) {
   Capture("pay_2");
   AwaitState(DeliveryState::kDelivered, 1, "ep");
   EXPECT_EQ(webhooks_->GetEndpoint("m1", "ep")->state, EndpointState::kEnabled);
+  // That it works again outlives the process too.
+  Reopen();
+  EXPECT_EQ(webhooks_->GetEndpointHealth("m1", "ep")->failing_since, absl::InfiniteFuture());
+}
+
+TEST_F(WebhooksTest, AClockThatStepsBackKeepsNothingFromANewEndpoint) {
+  TestReceiver receiver;
+  Capture("pay_1");
+  Create("m1", {.id = "ep", .url = receiver.url()});
+  clock_.Advance(-absl::Hours(1));
+  Start();
+  Capture("pay_2");
+  AwaitState(DeliveryState::kDelivered);
+  ASSERT_THAT(receiver.messages(), SizeIs(1));
+  EXPECT_THAT(receiver.messages().front().body, HasSubstr("pay_2"));
+}
+
+TEST_F(WebhooksTest, AnEndpointOfAnIdThatWasDeletedBeginsAnew) {
+  TestReceiver receiver(Always(500));
+  WebhookPolicy slow = options_.policy;
+  slow.retry.delays = {absl::ZeroDuration(), absl::Hours(1)};
+  Create("m1", {.id = "ep", .url = receiver.url(), .policy = slow});
+  Start();
+  Capture("pay_1");
+  Await([&] { return webhooks_->GetEndpointHealth("m1", "ep")->failing_since != absl::InfiniteFuture(); });
+  ASSERT_THAT(webhooks_->StartRecovery("m1", "ep", absl::InfinitePast()), IsOk());
+  ASSERT_THAT(webhooks_->DeleteEndpoint("m1", "ep"), IsOk());
+  Create("m1", {.id = "ep", .url = receiver.url()});
+  EXPECT_THAT(webhooks_->GetRecovery("m1", "ep"), StatusIs(absl::StatusCode::kNotFound));
+  Reopen();
+  EXPECT_EQ(webhooks_->GetEndpointHealth("m1", "ep")->failing_since, absl::InfiniteFuture());
+  EXPECT_EQ(webhooks_->GetEndpoint("m1", "ep")->version, 1u);
 }
 
 TEST_F(WebhooksTest, TheBreakerLeavesAnEndpointAloneAndProbesOnce) {
