@@ -158,8 +158,8 @@ struct EndpointHealth {
   // Closed: it is told everything. Open: it failed too often in a row and is left alone until `retry_at`. Probing: one
   // attempt is made to see whether it is back.
   enum class Breaker : uint8_t { kClosed, kOpen, kProbing } breaker = Breaker::kClosed;
-  absl::Time retry_at = absl::InfinitePast();          // kOpen
-  absl::Time failing_since = absl::InfiniteFuture();   // durable; InfiniteFuture: it is not failing
+  absl::Time retry_at = absl::InfinitePast();         // kOpen
+  absl::Time failing_since = absl::InfiniteFuture();  // durable; InfiniteFuture: it is not failing
   uint32_t consecutive_failures = 0;
 };
 
@@ -169,7 +169,8 @@ struct EndpointHealth {
 struct DeliveryName {
   std::string merchant_id;
   std::string endpoint_id;
-  std::string message_id;  // the webhook-id, the same at all endpoints and in all attempts: "msg_" and 26 characters (a ULID)
+  std::string
+      message_id;  // the webhook-id, the same at all endpoints and in all attempts: "msg_" and 26 characters (a ULID)
   friend bool operator==(const DeliveryName&, const DeliveryName&) = default;
 };
 
@@ -184,7 +185,7 @@ std::string_view Name(DeliveryState state);
 
 // Why an attempt did not deliver. Persisted; the values are pinned (1–13 as in src/http/result.h).
 enum class AttemptFailure : uint8_t {
-  kNone = 0,            // delivered
+  kNone = 0,  // delivered
   kInvalidUrl = 1,
   kInvalidRequest = 2,
   kDns = 3,             // the name has no address, or could not be looked up
@@ -196,14 +197,14 @@ enum class AttemptFailure : uint8_t {
   kSend = 9,
   kReceive = 10,
   kHeadersTooLarge = 11,
-  kAborted = 12,        // webhooks were stopped during the attempt
+  kAborted = 12,  // webhooks were stopped during the attempt
   kInternal = 13,
-  kStatus = 32,         // answered, but neither 2xx nor one of the next
-  kRedirect = 33,       // answered 3xx, which is not followed
-  kGone = 34,           // answered 410: the endpoint was disabled
-  kThrottled = 35,      // answered 429, or 503 with Retry-After
-  kUnknown = 36,        // the process ended during the attempt: it may have arrived
-  kDisabled = 37,       // not sent: the endpoint is disabled
+  kStatus = 32,     // answered, but neither 2xx nor one of the next
+  kRedirect = 33,   // answered 3xx, which is not followed
+  kGone = 34,       // answered 410: the endpoint was disabled
+  kThrottled = 35,  // answered 429, or 503 with Retry-After
+  kUnknown = 36,    // the process ended during the attempt: it may have arrived
+  kDisabled = 37,   // not sent: the endpoint is disabled
 };
 std::string_view Name(AttemptFailure failure);
 
@@ -226,8 +227,8 @@ struct WebhookAttempt {
   absl::Time at;  // when it began; of an unknown one, when it was found out
   uint64_t endpoint_version = 0;
   AttemptFailure failure = AttemptFailure::kNone;
-  int status = 0;       // of HTTP; 0: no answer
-  std::string message;  // of a failure: why, in words that the merchant may see
+  int status = 0;                              // of HTTP; 0: no answer
+  std::string message;                         // of a failure: why, in words that the merchant may see
   absl::Time retry_at = absl::InfinitePast();  // what the answer's Retry-After asked for
   // What was answered: bytes of somebody else's making, cut to kMaxKeptResponseBytes.
   std::string response_body;
@@ -301,8 +302,9 @@ struct WebhookAttemptPage {
 struct RecoveryCount {
   uint64_t delivered = 0;
   uint64_t pending = 0;
-  uint64_t dead = 0;     // would be tried again
-  uint64_t missing = 0;  // fit the endpoint's filter and were not made for it (it was disabled, or is newer): would be made
+  uint64_t dead = 0;  // would be tried again
+  uint64_t missing =
+      0;  // fit the endpoint's filter and were not made for it (it was disabled, or is newer): would be made
   uint64_t recoverable() const { return dead + missing; }
   friend bool operator==(const RecoveryCount&, const RecoveryCount&) = default;
 };
@@ -330,7 +332,7 @@ struct WebhookHostKey {
 
 // A network that an operator opens although it is not public, or for ports that are not usual.
 struct AllowedNetwork {
-  std::string network;  // "10.7.0.0/16", "fd00::/8", "127.0.0.1/32"
+  std::string network;          // "10.7.0.0/16", "fd00::/8", "127.0.0.1/32"
   std::vector<uint16_t> ports;  // empty: any
 };
 
@@ -361,7 +363,8 @@ struct WebhookOptions {
   absl::Duration breaker_longest_pause = absl::Minutes(10);
 
   // Bounds.
-  size_t max_in_flight = 2048;  // attempts under way in all, 1 … 16,384
+  // Attempts under way in all, 1 … 16,384; fewer if the process may not open so many files (docs/webhooks.md).
+  size_t max_in_flight = 2048;
   size_t max_endpoints = 1'000'000;
   size_t max_endpoints_per_merchant = 32;
   // How long Stop lets attempts under way go on before they are aborted.
@@ -379,7 +382,7 @@ struct WebhookStats {
   uint64_t deliveries = 0;  // made, one for each endpoint of a message
   uint64_t attempts = 0;    // ended, with a receipt
   uint64_t delivered = 0;
-  uint64_t failed = 0;  // attempts
+  uint64_t failed = 0;    // attempts
   uint64_t disabled = 0;  // endpoints, by 410 or for failing
   // OK, or why the last look for what is older than `keep_for` did not come to its end.
   absl::Status retention;
@@ -406,7 +409,7 @@ class Webhooks {
     Scheduler& scheduler;  // its queues "nw/webhook" and "nw/webhook/now"
   };
   // All parts must outlive it. Messages are made of what is recorded after the first Open on a store. InvalidArgument for options out of
-  // range; FailedPrecondition names a host key that is missing; DataLoss for damaged records.
+  // range; FailedPrecondition names a host key that is missing, or the store has webhooks open; DataLoss for damaged records.
   static absl::StatusOr<std::unique_ptr<Webhooks>> Open(const Parts& parts, const WebhookOptions& options);
   ~Webhooks();  // Stop()
   Webhooks(const Webhooks&) = delete;

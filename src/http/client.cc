@@ -2,11 +2,13 @@
 #include "src/http/client.h"
 
 #include <curl/curl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -28,6 +30,19 @@ constexpr uint16_t kHttpPort = 80;
 constexpr int kMaxPollMs = 60'000;
 // Of some 6 KB each.
 constexpr size_t kMaxIdleHandles = 256;
+constexpr size_t kUsualDescriptors = 1024;
+constexpr size_t kMaxDescriptors = 1 << 30;  // of a process without a limit
+// A connection on which a request found no answer is not reused unless others use it too, and not at all once that is
+// longer ago than this.
+constexpr std::chrono::seconds kDoubt = kMaxIdle + std::chrono::seconds(1);
+constexpr size_t kMinDoubtsSwept = 64;
+
+// How many descriptors the process may have.
+size_t DescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUsualDescriptors;
+  return std::min<rlim_t>(limit.rlim_cur, kMaxDescriptors);
+}
 
 TransferRules MakeRules(ClientOptions& options) {
   AddressGuardOptions guard = std::move(options.guard);
@@ -35,8 +50,11 @@ TransferRules MakeRules(ClientOptions& options) {
   return {.guard = AddressGuard(std::move(guard)),
           .schemes = options.schemes,
           .ca_bundle = std::move(options.ca_bundle),
-          .user_agent = std::move(options.user_agent)};
+          .user_agent = std::move(options.user_agent),
+          .descriptors = static_cast<int>(DescriptorLimit() / 4 * 3)};
 }
+
+std::string Authority(const Url& url) { return absl::StrCat(url.host, ":", url.port); }
 
 }  // namespace
 
@@ -66,6 +84,8 @@ class Client::Loop {
   void OnResolved(const Resolved& resolved);
   void Connect(std::unique_ptr<Transfer> transfer);
   void ExpireLookups();
+  void Doubt(const Url& url);
+  bool IsInDoubt(const Url& url) const;
   void Perform();
   void FinishDone();
   void Wait();
@@ -93,6 +113,9 @@ class Client::Loop {
   std::set<std::pair<SteadyTime, uint64_t>> lookup_deadlines_;           // of those
   absl::flat_hash_map<Transfer*, std::unique_ptr<Transfer>> connected_;  // with libcurl
   std::vector<EasyHandle> idle_;                                         // for transfers to come
+  // Hosts that left a request unanswered, and until when that counts; those of the past are dropped when it has grown.
+  absl::flat_hash_map<std::string, SteadyTime> in_doubt_;
+  size_t in_doubt_swept_ = 0;  // its size after that
 
   NameResolver resolver_;
   std::thread thread_;
@@ -235,6 +258,7 @@ void Client::Loop::Connect(std::unique_ptr<Transfer> transfer) {
     idle_.pop_back();
   }
   if (!transfer->Prepare(std::move(easy))) return Finish(std::move(transfer));
+  if (IsInDoubt(transfer->url())) transfer->UseOwnConnection();
   if (curl_multi_add_handle(multi_, transfer->easy()) != CURLM_OK) {
     transfer->Fail(Failure::kInternal, "out of memory");
     return Finish(std::move(transfer));
@@ -255,6 +279,20 @@ void Client::Loop::ExpireLookups() {
     transfer->Fail(Failure::kTimeout, "timed out looking up the host's name");
     Finish(std::move(transfer));
   }
+}
+
+void Client::Loop::Doubt(const Url& url) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  in_doubt_.insert_or_assign(Authority(url), now + kDoubt);
+  if (in_doubt_.size() < 2 * in_doubt_swept_ + kMinDoubtsSwept) return;
+  absl::erase_if(in_doubt_, [now](const auto& each) { return each.second <= now; });
+  in_doubt_swept_ = in_doubt_.size();
+}
+
+bool Client::Loop::IsInDoubt(const Url& url) const {
+  if (in_doubt_.empty()) return false;
+  const auto at = in_doubt_.find(Authority(url));
+  return at != in_doubt_.end() && std::chrono::steady_clock::now() < at->second;
 }
 
 void Client::Loop::Perform() {
@@ -282,6 +320,7 @@ void Client::Loop::FinishDone() {
     std::unique_ptr<Transfer> transfer = std::move(at->second);
     connected_.erase(at);
     transfer->Complete(code);
+    if (transfer->unanswered()) Doubt(transfer->url());
     curl_multi_remove_handle(multi_, transfer->easy());
     if (EasyHandle easy = transfer->TakeEasy(); easy != nullptr && idle_.size() < kMaxIdleHandles) {
       idle_.push_back(std::move(easy));
@@ -345,8 +384,14 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   CURLM* const multi = curl_multi_init();
   if (multi == nullptr) return absl::ResourceExhaustedError("no descriptors or memory for an HTTP client");
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(std::max<size_t>(options.max_in_flight, 1)));
-  return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi, std::move(poller))));
+  const size_t kept = std::clamp<size_t>(options.max_in_flight, 1, std::max<size_t>(DescriptorLimit() / 2, 1));
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(kept));
+  try {
+    return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi, std::move(poller))));
+  } catch (const std::system_error&) {
+    curl_multi_cleanup(multi);
+    return absl::ResourceExhaustedError("no threads for an HTTP client");
+  }
 }
 
 Client::Client(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}

@@ -232,7 +232,8 @@ std::string RecoveryKey(std::string_view merchant, std::string_view endpoint) {
 
 std::optional<std::pair<std::string, std::string>> ParseMessageKey(std::string_view key) {
   std::pair<std::string, std::string> names;
-  if (!Skip(kMessageSpace, key) || !TakeMerchant(key, names.first) || !MessageTime(key).has_value()) return std::nullopt;
+  if (!Skip(kMessageSpace, key) || !TakeMerchant(key, names.first) || !MessageTime(key).has_value())
+    return std::nullopt;
   names.second = key;
   return names;
 }
@@ -390,7 +391,7 @@ std::string EncodeFailing(const FailingRecord& record) {
   std::string out;
   PutEnum(out, kVersion);
   PutVarint64(out, record.endpoint_version);
-  PutTime(out, record.since);
+  PutOptionalTime(out, record.since);
   return out;
 }
 
@@ -398,7 +399,8 @@ absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::stri
                                             std::string_view value) {
   ByteReader in(value);
   FailingRecord record;
-  if (!GetVersion(in) || !in.GetVarint64(record.endpoint_version) || !GetTime(in, record.since) || !in.AtEnd()) {
+  if (!GetVersion(in) || !in.GetVarint64(record.endpoint_version) || !GetOptionalTime(in, record.since) ||
+      !in.AtEnd()) {
     return Damaged("endpoint's failing record", merchant, endpoint);
   }
   return record;

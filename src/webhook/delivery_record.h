@@ -58,7 +58,7 @@ std::string FirstMessageIdFrom(absl::Time time);
 inline constexpr std::string_view kMessageSpace = "nw/webhook/message/";  // what all keys of messages begin with
 inline constexpr std::string_view kRecoveryPrefix = "nw/webhook/recovery/";
 
-std::string MessagePrefix(std::string_view merchant);                     // ends with "/"
+std::string MessagePrefix(std::string_view merchant);  // ends with "/"
 std::string MessageKey(std::string_view merchant, std::string_view message);
 std::string DeliveryPrefix(std::string_view merchant);                            // likewise
 std::string DeliveryPrefix(std::string_view merchant, std::string_view message);  // of all endpoints; likewise
@@ -102,7 +102,7 @@ absl::StatusOr<AttemptLine> DecodeAttemptLine(const DeliveryName& name, std::str
 
 struct FailingRecord {
   uint64_t endpoint_version = 0;
-  absl::Time since;
+  absl::Time since;  // InfinitePast: it works again
 };
 std::string EncodeFailing(const FailingRecord& record);
 absl::StatusOr<FailingRecord> DecodeFailing(std::string_view merchant, std::string_view endpoint,

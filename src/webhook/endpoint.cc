@@ -68,6 +68,13 @@ bool GetEvents(ByteReader& in, EventFilter& events) {
   return true;
 }
 
+bool GetSequence(ByteReader& in, Sequence& sequence) {
+  uint64_t value;
+  if (!in.GetVarint64(value)) return false;
+  sequence = Sequence(value);
+  return true;
+}
+
 bool GetSecret(ByteReader& in, EndpointSecret& secret) {
   uint8_t scheme;
   uint64_t expires;
@@ -146,6 +153,7 @@ std::string EncodeEndpoint(const Endpoint& endpoint) {
   std::string out;
   out.push_back(static_cast<char>(kVersion));
   PutVarint64(out, endpoint.version);
+  PutVarint64(out, endpoint.since.value());
   PutTime(out, endpoint.created_at);
   PutTime(out, endpoint.updated_at);
   out.push_back(static_cast<char>(endpoint.state));
@@ -181,10 +189,11 @@ absl::StatusOr<Endpoint> DecodeEndpoint(std::string_view key, std::string_view v
   Endpoint endpoint;
   uint8_t version;
   if (ReadKey(key, endpoint) && in.GetByte(version) && version == kVersion && in.GetVarint64(endpoint.version) &&
-      endpoint.version > 0 && GetTime(in, endpoint.created_at) && GetTime(in, endpoint.updated_at) &&
-      endpoint.updated_at >= endpoint.created_at && GetState(in, endpoint) && GetUrl(in, endpoint.url) &&
-      GetEvents(in, endpoint.events) && GetString(in, kMaxSealedHeadersBytes, endpoint.sealed_headers) &&
-      GetSecrets(in, endpoint.secrets) && GetPolicy(in, endpoint.policy) && in.AtEnd()) {
+      endpoint.version > 0 && GetSequence(in, endpoint.since) && GetTime(in, endpoint.created_at) &&
+      GetTime(in, endpoint.updated_at) && endpoint.updated_at >= endpoint.created_at && GetState(in, endpoint) &&
+      GetUrl(in, endpoint.url) && GetEvents(in, endpoint.events) &&
+      GetString(in, kMaxSealedHeadersBytes, endpoint.sealed_headers) && GetSecrets(in, endpoint.secrets) &&
+      GetPolicy(in, endpoint.policy) && in.AtEnd()) {
     return endpoint;
   }
   return Error(absl::StatusCode::kDataLoss, "endpoint record damaged: ",

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "northwind/sequence.h"
 #include "northwind/webhook.h"
 #include "src/webhook/event_filter.h"
 
@@ -43,6 +44,8 @@ struct Endpoint {
   std::string merchant_id;  // 1–64 characters of A–Z a–z 0–9 . _ -
   std::string id;           // 1–64 characters of A–Z a–z 0–9 _ -; unique in its merchant
   uint64_t version = 1;     // one more with each change
+  // What is in the journal after this, it is told of. By the journal's order, as clocks may step back.
+  Sequence since;
   absl::Time created_at;
   absl::Time updated_at;  // never before created_at, nor before that of the version before
   EndpointState state = EndpointState::kEnabled;
@@ -69,7 +72,7 @@ std::string HeadersRecordName(std::string_view endpoint_id);
 // The record, in the store's host space:
 //
 //   key      = "nw/webhook/endpoint/" merchant id "/" endpoint id
-//   value    = u8(1) varint(version) time(created) time(updated) state bytes(url) events
+//   value    = u8(1) varint(version) varint(since) time(created) time(updated) state bytes(url) events
 //              bytes(sealed headers; empty = none) secrets bytes(policy of webhook_policy.h; empty = none)
 //   state    = u8(1 enabled) | u8(2 paused) | u8(3 disabled) u8(reason) time(since) bytes(detail)
 //   events   = varint(count) count × bytes(pattern)                                   in canonical form

@@ -274,8 +274,8 @@ absl::Status EndpointBook::CheckRoom(const MerchantEndpoints* of_merchant) const
   return absl::OkStatus();
 }
 
-absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const EndpointSpec& spec) {
-  Endpoint endpoint{.merchant_id = std::string(merchant), .id = spec.id};
+absl::StatusOr<NewSecret> EndpointBook::Create(std::string_view merchant, const EndpointSpec& spec, Sequence since) {
+  Endpoint endpoint{.merchant_id = std::string(merchant), .id = spec.id, .since = since};
   if (endpoint.id.empty()) {
     NW_ASSIGN_OR_RETURN(endpoint.id, RandomId());
   }

@@ -89,7 +89,8 @@ class EndpointBook {
 
   // AlreadyExists if the merchant has an endpoint of that id; ResourceExhausted if it, or all together, have as many as
   // they may.
-  absl::StatusOr<NewSecret> Create(std::string_view merchant, const EndpointSpec& spec);
+  // `since`: what is in the journal after it, the endpoint is told of.
+  absl::StatusOr<NewSecret> Create(std::string_view merchant, const EndpointSpec& spec, Sequence since = {});
   absl::StatusOr<EndpointPtr> Update(std::string_view merchant, std::string_view id, uint64_t version,
                                      const EndpointChange& change);
   // Enabled ↔ paused. FailedPrecondition for one that is disabled: enable it first.

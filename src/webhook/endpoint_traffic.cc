@@ -51,8 +51,9 @@ absl::Status EndpointTraffic::ReadFailing(const Endpoint& endpoint, Line& line) 
   NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
                       store_.Get(FailingKey(endpoint.merchant_id, endpoint.id)));
   if (bytes) {
-    NW_ASSIGN_OR_RETURN(const FailingRecord record, DecodeFailing(endpoint.merchant_id, endpoint.id, *bytes));
-    if (record.since != absl::InfinitePast()) line.failing = record;
+    const absl::StatusOr<FailingRecord> record = DecodeFailing(endpoint.merchant_id, endpoint.id, *bytes);
+    // A damaged one is as good as none: the endpoint begins anew.
+    if (record.ok() && record->since != absl::InfinitePast()) line.failing = *record;
   }
   line.read = true;
   return absl::OkStatus();

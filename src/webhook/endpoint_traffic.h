@@ -21,10 +21,10 @@
 #include "northwind/store.h"
 #include "northwind/webhook.h"
 #include "src/webhook/custom_header.h"
-#include "src/webhook/merchant_policies.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
 #include "src/webhook/endpoint_gate.h"
+#include "src/webhook/merchant_policies.h"
 #include "src/webhook/signing_key.h"
 
 namespace northwind::internal {
@@ -48,7 +48,8 @@ class EndpointTraffic {
   // sent.
   absl::Status Open(uint32_t max_concurrent);
   // An endpoint, or what holds for it, has changed, or it was deleted.
-  absl::Status Refresh(std::string_view merchant, std::string_view endpoint) ABSL_LOCKS_EXCLUDED(settings_mutex_, mutex_);
+  absl::Status Refresh(std::string_view merchant, std::string_view endpoint)
+      ABSL_LOCKS_EXCLUDED(settings_mutex_, mutex_);
 
   // When an attempt may begin, on the clock that never falls; takes its turn.
   absl::Duration Admit(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);

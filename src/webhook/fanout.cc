@@ -45,7 +45,8 @@ absl::Status Fanout::Load() {
   if (cursor->size() != 8) return absl::DataLossError("webhooks: the cursor is damaged");
   position_ = written_ = LoadBigEndian64(cursor->data());
   if (written_ > head) {
-    return Error(absl::StatusCode::kDataLoss, "webhooks: the cursor, ", written_, ", is past the journal's head, ", head);
+    return Error(absl::StatusCode::kDataLoss, "webhooks: the cursor, ", written_, ", is past the journal's head, ",
+                 head);
   }
   return absl::OkStatus();
 }
@@ -80,7 +81,7 @@ absl::Status Fanout::Take(const JournalRecord& record, DeliveryBatch& batch) {
   batch.AddMessage(*message);
   ++batch_messages_;
   for (const EndpointPtr& endpoint : matching) {
-    if (endpoint->created_at > record.recorded_at) continue;
+    if (record.sequence <= endpoint->since) continue;
     batch.AddDelivery(*message, *endpoint, *policies_.Of(*endpoint));
   }
   return absl::OkStatus();

@@ -13,8 +13,8 @@
 #include "northwind/scheduler.h"
 #include "northwind/store.h"
 #include "src/webhook/delivery_batch.h"
-#include "src/webhook/merchant_policies.h"
 #include "src/webhook/endpoint_book.h"
+#include "src/webhook/merchant_policies.h"
 #include "src/webhook/message.h"
 
 namespace northwind::internal {
@@ -24,7 +24,8 @@ namespace northwind::internal {
 // One thread at a time, but for what it counts.
 class Fanout {
  public:
-  Fanout(Ledger& ledger, Store& store, Scheduler& scheduler, const EndpointBook& book, const MerchantPolicies& policies);
+  Fanout(Ledger& ledger, Store& store, Scheduler& scheduler, const EndpointBook& book,
+         const MerchantPolicies& policies);
 
   // The first time on a store it begins after what is in the journal by then, as nobody had endpoints before.
   absl::Status Load();

@@ -106,6 +106,15 @@ absl::StatusOr<Recovery> Recoveries::Cancel(std::string_view merchant, std::stri
   return Describe(record);
 }
 
+absl::Status Recoveries::Forget(std::string_view merchant, std::string_view endpoint) {
+  const absl::MutexLock lock(&mutex_);
+  running_.erase(Name(merchant, endpoint));
+  WriteSet writes;
+  writes.Delete(Space::kHost, RecoveryKey(merchant, endpoint));
+  writes.Delete(Space::kHost, FailingKey(merchant, endpoint));
+  return parts_.store.engine().Write(writes);
+}
+
 absl::StatusOr<bool> Recoveries::Step() {
   const absl::MutexLock lock(&mutex_);
   if (running_.empty()) return false;
@@ -130,10 +139,10 @@ absl::StatusOr<std::optional<WebhookDelivery>> Recoveries::Find(const DeliveryNa
 
 absl::Status Recoveries::Advance(const Name& name, RecoveryRecord& record) {
   const absl::StatusOr<EndpointPtr> endpoint = parts_.book.Get(name.first, name.second);
+  if (!endpoint.ok() && !absl::IsNotFound(endpoint.status())) return endpoint.status();
   if (!endpoint.ok() || (*endpoint)->state == EndpointState::kDisabled) {
-    if (!endpoint.ok() && !absl::IsNotFound(endpoint.status())) return endpoint.status();
     record.state = RecoveryState::kCanceled;
-    return Write(name, record);
+    return endpoint.ok() ? Write(name, record) : absl::OkStatus();  // what is left of a deleted one goes with it
   }
   const std::shared_ptr<const WebhookPolicy> policy = parts_.policies.Of(**endpoint);
   const std::string prefix = MessagePrefix(name.first);

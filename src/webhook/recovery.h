@@ -17,9 +17,9 @@
 #include "northwind/scheduler.h"
 #include "northwind/store.h"
 #include "northwind/webhook.h"
-#include "src/webhook/merchant_policies.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
+#include "src/webhook/merchant_policies.h"
 
 namespace northwind::internal {
 
@@ -43,6 +43,9 @@ class Recoveries {
                                  uint32_t per_second) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Recovery> Get(std::string_view merchant, std::string_view endpoint) const;
   absl::StatusOr<Recovery> Cancel(std::string_view merchant, std::string_view endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Of an endpoint that was deleted: deletes this, and since when it was failing.
+  absl::Status Forget(std::string_view merchant, std::string_view endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // One step of one that is under way, each in its turn; false if none is.
   absl::StatusOr<bool> Step() ABSL_LOCKS_EXCLUDED(mutex_);

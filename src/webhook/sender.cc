@@ -46,6 +46,11 @@ EndpointTraffic::Result TrafficResult(AttemptFailure failure) {
   }
 }
 
+WebhookAttempt UnknownReceipt() {
+  return {.failure = AttemptFailure::kUnknown,
+          .message = "the sender ended, or lost its lease, during the attempt before: it may have arrived"};
+}
+
 std::string DeliveryText(const DeliveryName& name) {
   return absl::StrCat(name.merchant_id, "/", name.endpoint_id, "/", name.message_id);
 }
@@ -81,9 +86,10 @@ absl::Status Sender::Start() {
   NW_RETURN_IF_ERROR(traffic_.Open(options_.max_concurrent));
   http::ClientOptions client = options_.client;
   client.max_in_flight = options_.max_in_flight + 2 * kMaxClaim;  // each claimer may be one claim over
-  NW_ASSIGN_OR_RETURN(client_, http::Client::Create(std::move(client)));
+  NW_ASSIGN_OR_RETURN(std::unique_ptr<http::Client> created, http::Client::Create(std::move(client)));
   {
     const absl::MutexLock lock(&mutex_);
+    client_ = std::move(created);
     status_ = absl::OkStatus();
     in_flight_ = 0;
   }
@@ -106,7 +112,12 @@ void Sender::Stop() {
     const auto done = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ == 0 || !status_.ok(); };
     mutex_.AwaitWithTimeout(absl::Condition(&done), options_.stop_within);
   }
-  client_.reset();  // aborts what is under way, and so ends it
+  std::shared_ptr<http::Client> client;
+  {
+    const absl::MutexLock lock(&mutex_);
+    client.swap(client_);
+  }
+  client.reset();  // aborts what is under way, and so ends it
   {
     const absl::MutexLock lock(&mutex_);
     for (auto& [begin, attempt] : delayed_) {
@@ -153,7 +164,7 @@ void Sender::Claim(std::string_view queue) {
   while (!stopping_) {
     const size_t room = AwaitRoom();
     if (room == 0) continue;
-    const absl::StatusOr<std::vector<ClaimedTask>> claimed =
+    absl::StatusOr<std::vector<ClaimedTask>> claimed =
         parts_.scheduler.Claim({.queue = std::string(queue), .max = room, .lease = kLease, .wait = kWait});
     if (absl::IsResourceExhausted(claimed.status())) {  // a full disk: in a while, again
       const absl::MutexLock lock(&mutex_);
@@ -166,10 +177,37 @@ void Sender::Claim(std::string_view queue) {
       const absl::MutexLock lock(&mutex_);
       in_flight_ += claimed->size();
     }
+    if (const absl::Status noted = NoteUnknown(*claimed); !noted.ok()) Fail(noted);
     for (const ClaimedTask& task : *claimed) {
       if (const absl::Status begun = Begin(task); !begun.ok()) Fail(begun);
     }
   }
+}
+
+absl::Status Sender::NoteUnknown(std::vector<ClaimedTask>& claimed) {
+  std::vector<Extension> leases;
+  Ending ending;
+  const absl::MutexLock lock(&records_mutex_);
+  for (const ClaimedTask& task : claimed) {
+    if (!task.previous_unknown) continue;
+    absl::StatusOr<DeliveryTask> decoded = DecodeDeliveryTask(task.payload);
+    if (!decoded.ok()) continue;  // Begin sees to it
+    NW_ASSIGN_OR_RETURN(WebhookDelivery* const delivery, LoadDelivery(decoded->name, ending));
+    if (delivery == nullptr) continue;
+    Attempt attempt;
+    attempt.task = *std::move(decoded);
+    attempt.at = parts_.clock.Now();
+    Finish finish;
+    AddReceipt(attempt, UnknownReceipt(), *delivery, finish);
+    finish.host_records.push_back({DeliveryKey(attempt.task.name), EncodeDelivery(*delivery)});
+    leases.push_back({task.handle, std::move(finish.host_records)});
+  }
+  if (leases.empty()) return absl::OkStatus();
+  const absl::Status written = parts_.scheduler.Extend(leases, kLease).status();
+  if (absl::IsResourceExhausted(written)) return absl::OkStatus();  // a full disk: with the end of the next attempt, then
+  NW_RETURN_IF_ERROR(written);
+  for (ClaimedTask& task : claimed) task.previous_unknown = false;
+  return absl::OkStatus();
 }
 
 absl::Status Sender::Begin(const ClaimedTask& claimed) {
@@ -267,7 +305,16 @@ void Sender::Launch(AttemptPtr attempt) {
     attempt->problem = std::string(request.status().message());
     return End(std::move(attempt));
   }
-  const absl::Status started = client_->Start(*std::move(request), [this, attempt](http::Result result) mutable {
+  std::shared_ptr<http::Client> client;
+  {
+    const absl::MutexLock lock(&mutex_);
+    client = client_;
+  }
+  if (client == nullptr) {
+    attempt->end = Attempt::End::kStopped;
+    return End(std::move(attempt));
+  }
+  const absl::Status started = client->Start(*std::move(request), [this, attempt](http::Result result) mutable {
     attempt->result = std::move(result);
     End(std::move(attempt));
   });
@@ -309,17 +356,20 @@ void Sender::FinishLoop() {
     if (!status.ok()) Fail(status);
     if (!ending_) LaunchDelayed();
     const absl::MutexLock lock(&mutex_);
-    if (ending_ && ended_.empty()) return;
+    if (ending_ && ended_.empty() && in_flight_ == 0) return;
   }
 }
 
 absl::Status Sender::FinishAll(const std::vector<AttemptPtr>& attempts) {
   Ending ending;
   absl::Status status;
-  for (const AttemptPtr& attempt : attempts) {
-    if (status.ok()) status = FinishOne(*attempt, ending);
+  {
+    const absl::MutexLock lock(&records_mutex_);
+    for (const AttemptPtr& attempt : attempts) {
+      if (status.ok()) status = FinishOne(*attempt, ending);
+    }
+    if (status.ok()) status = Write(ending);
   }
-  if (status.ok()) status = Write(ending);
   if (status.ok()) status = FollowUp(ending);
   const absl::MutexLock lock(&mutex_);
   in_flight_ -= attempts.size();
@@ -389,10 +439,7 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
   NW_ASSIGN_OR_RETURN(WebhookDelivery* const delivery, LoadDelivery(attempt.task.name, ending));
   const bool was_delivered = delivery != nullptr && delivery->state == DeliveryState::kDelivered;
   if (delivery != nullptr && attempt.previous_unknown) {
-    AddReceipt(attempt,
-               {.failure = AttemptFailure::kUnknown,
-                .message = "the sender ended, or lost its lease, during the attempt before: it may have arrived"},
-               *delivery, finish);
+    AddReceipt(attempt, UnknownReceipt(), *delivery, finish);
   }
 
   WebhookAttempt receipt;
@@ -438,8 +485,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
   sequel.failure = receipt.failure;
   sequel.message = receipt.message;
   if (finish.verdict != Verdict::kComplete) {
-    finish.error = absl::StrCat(ToAbsl(Name(receipt.failure)), ": ",
-                                attempt.problem.empty() ? receipt.message : attempt.problem);
+    finish.error =
+        absl::StrCat(ToAbsl(Name(receipt.failure)), ": ", attempt.problem.empty() ? receipt.message : attempt.problem);
   }
   // What somebody asked for is tried once.
   if (!scheduled) finish.verdict = Verdict::kComplete;
@@ -453,7 +500,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
         delivery->delivered_at = parts_.clock.Now();
         sequel.rescued = attempt.task.trigger == AttemptTrigger::kResend;
       }
-      if (!good && attempt.task.trigger == AttemptTrigger::kTest && !was_delivered) delivery->state = DeliveryState::kDead;
+      if (!good && attempt.task.trigger == AttemptTrigger::kTest && !was_delivered)
+        delivery->state = DeliveryState::kDead;
     }
     finish.host_records.push_back({DeliveryKey(attempt.task.name), EncodeDelivery(*delivery)});
   }
@@ -480,8 +528,8 @@ absl::Status Sender::Write(const Ending& ending) {
     if ((*outcomes)[i] == FinishOutcome::kStale) {
       for (const HostRecord& record : ending.finishes[i].host_records) {
         const auto delivery = ending.deliveries.find(record.key);
-        records.push_back(delivery == ending.deliveries.end() ? record
-                                                              : HostRecord{record.key, EncodeDelivery(delivery->second)});
+        records.push_back(
+            delivery == ending.deliveries.end() ? record : HostRecord{record.key, EncodeDelivery(delivery->second)});
       }
     }
     if (sequel.answered) ++attempts_;
@@ -500,10 +548,11 @@ absl::Status Sender::FollowUp(const Ending& ending) {
     if (sequel.failure == AttemptFailure::kGone) {
       NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kGone, "it answered 410 Gone"));
     } else if (sequel.failing_for >= options_.disable_after) {
-      NW_RETURN_IF_ERROR(DisableEndpoint(*attempt.endpoint, DisableReason::kFailing,
-                                         absl::StrCat("nothing was delivered for ",
-                                                      absl::FormatDuration(absl::Trunc(sequel.failing_for, absl::Seconds(1))),
-                                                      "; last: ", sequel.message)));
+      NW_RETURN_IF_ERROR(
+          DisableEndpoint(*attempt.endpoint, DisableReason::kFailing,
+                          absl::StrCat("nothing was delivered for ",
+                                       absl::FormatDuration(absl::Trunc(sequel.failing_for, absl::Seconds(1))),
+                                       "; last: ", sequel.message)));
     }
   }
   if (rescued.empty()) return absl::OkStatus();
@@ -527,8 +576,8 @@ absl::Status Sender::DisableEndpoint(const Endpoint& endpoint, DisableReason rea
     }
     return batch.Write(parts_.scheduler).status();
   };
-  const absl::StatusOr<EndpointPtr> disabled = parts_.book.DisableWith(endpoint.merchant_id, endpoint.id, reason, detail,
-                                                                       endpoint.version, write);
+  const absl::StatusOr<EndpointPtr> disabled =
+      parts_.book.DisableWith(endpoint.merchant_id, endpoint.id, reason, detail, endpoint.version, write);
   // Changed or gone meanwhile, or no room: what it answers from now on decides.
   if (absl::IsNotFound(disabled.status()) || IsVersionConflict(disabled.status()) ||
       absl::IsResourceExhausted(disabled.status()) || absl::IsUnavailable(disabled.status())) {

@@ -23,11 +23,11 @@
 #include "northwind/store.h"
 #include "northwind/webhook.h"
 #include "src/http/client.h"
-#include "src/webhook/merchant_policies.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
 #include "src/webhook/endpoint_gate.h"
 #include "src/webhook/endpoint_traffic.h"
+#include "src/webhook/merchant_policies.h"
 
 namespace northwind::internal {
 
@@ -70,7 +70,9 @@ class Sender {
   absl::Status status() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // To be called after an endpoint, or the policy that holds for it, was changed, and after it was deleted.
-  absl::Status Refresh(std::string_view merchant, std::string_view endpoint) { return traffic_.Refresh(merchant, endpoint); }
+  absl::Status Refresh(std::string_view merchant, std::string_view endpoint) {
+    return traffic_.Refresh(merchant, endpoint);
+  }
   absl::StatusOr<EndpointHealth> Health(const Endpoint& endpoint) { return traffic_.Health(endpoint); }
 
   struct Counts {
@@ -105,6 +107,8 @@ class Sender {
 
   void Claim(std::string_view queue);
   size_t AwaitRoom() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Receipts of attempts that ended without a word, durable before the next ones begin: the process may end again before those do.
+  absl::Status NoteUnknown(std::vector<ClaimedTask>& claimed) ABSL_LOCKS_EXCLUDED(records_mutex_);
   // Looks everything up, and goes on with it.
   absl::Status Begin(const ClaimedTask& claimed);
   // Whether there is a call to be made; else `end` says why not.
@@ -118,7 +122,7 @@ class Sender {
   void FinishLoop();
   // What has ended, at most so many; waits for it, or until there is something else to do.
   std::vector<AttemptPtr> TakeEnded() ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status FinishAll(const std::vector<AttemptPtr>& attempts) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status FinishAll(const std::vector<AttemptPtr>& attempts) ABSL_LOCKS_EXCLUDED(records_mutex_, mutex_);
   absl::Status FinishOne(Attempt& attempt, Ending& ending);
   // The receipt of an attempt, and what it makes of the delivery.
   void AddReceipt(const Attempt& attempt, WebhookAttempt receipt, WebhookDelivery& delivery, Finish& finish) const;
@@ -134,7 +138,6 @@ class Sender {
   const Parts parts_;
   const SenderOptions options_;
   EndpointTraffic traffic_;
-  std::unique_ptr<http::Client> client_;  // from Start to Stop
 
   absl::Mutex lifecycle_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while threads begin and end
   std::vector<std::thread> claimers_ ABSL_GUARDED_BY(lifecycle_mutex_);
@@ -142,14 +145,19 @@ class Sender {
   std::atomic<bool> stopping_{false};  // no more claims
   std::atomic<bool> ending_{false};    // the finisher ends when nothing is left
 
+  // Held from reading the records of deliveries until they are written with another receipt.
+  absl::Mutex records_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // claimed, not finished, not delayed
+  std::shared_ptr<http::Client> client_ ABSL_GUARDED_BY(mutex_);  // from Start to Stop
+  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                  // claimed, not finished, not delayed
   std::vector<AttemptPtr> ended_ ABSL_GUARDED_BY(mutex_);
   // By when they may begin, on the clock that never falls.
   absl::btree_multimap<absl::Duration, AttemptPtr> delayed_ ABSL_GUARDED_BY(mutex_);
   bool poked_ ABSL_GUARDED_BY(mutex_) = false;  // the finisher is to look what time it is
-  absl::Duration extended_ = absl::ZeroDuration();  // the finisher's: when the leases of delayed ones were last prolonged
+  absl::Duration extended_ =
+      absl::ZeroDuration();  // the finisher's: when the leases of delayed ones were last prolonged
 
   std::atomic<uint64_t> attempts_{0};
   std::atomic<uint64_t> delivered_{0};

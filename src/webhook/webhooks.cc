@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The front of webhooks: its parts, the thread that makes messages and keeps house, and what merchants and operators call.
-#include "northwind/webhook.h"
-
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include <utility>
 
 #include "northwind/status.h"
+#include "northwind/webhook.h"
 #include "src/base/error.h"
 #include "src/store/engine.h"
 #include "src/webhook/delivery_batch.h"
@@ -37,7 +36,8 @@ namespace http = internal::http;
 
 namespace {
 
-constexpr absl::Duration kWait = absl::Milliseconds(200);  // how long the thread waits before it looks what else there is
+constexpr absl::Duration kWait =
+    absl::Milliseconds(200);  // how long the thread waits before it looks what else there is
 constexpr absl::Duration kRoomAgain = absl::Milliseconds(100);
 constexpr absl::Duration kSweepEvery = absl::Minutes(10);
 constexpr size_t kSweepMessages = 500;
@@ -97,7 +97,8 @@ absl::Status CheckOptions(const WebhookOptions& options) {
   if (options.keep_for < absl::Hours(1) || options.keep_for > absl::Hours(24 * 3660)) {
     return Bad("keep_for: must be 1 hour to 10 years");
   }
-  if (options.breaker_failures < 1 || options.breaker_failures > 1000) return Bad("breaker_failures: must be 1 to 1000");
+  if (options.breaker_failures < 1 || options.breaker_failures > 1000)
+    return Bad("breaker_failures: must be 1 to 1000");
   if (options.breaker_pause < absl::Milliseconds(1) || options.breaker_pause > options.breaker_longest_pause ||
       options.breaker_longest_pause > absl::Hours(24)) {
     return Bad("breaker_pause: must be 1 ms to breaker_longest_pause, and that at most 24 hours");
@@ -124,7 +125,10 @@ class Webhooks::Core {
  public:
   static absl::StatusOr<std::unique_ptr<Core>> Open(const Parts& parts, const WebhookOptions& options,
                                                     http::ResolveFunction resolve);
-  ~Core() { Stop(); }
+  ~Core() {
+    Stop();
+    parts_.store.engine().ReleaseSlot(internal::Engine::Slot::kWebhooks);
+  }
 
   absl::Status Start();
   void Stop();
@@ -133,6 +137,9 @@ class Webhooks::Core {
 
   // An endpoint as it is after a change, of which the sender is told.
   absl::StatusOr<WebhookEndpoint> Changed(const absl::StatusOr<EndpointPtr>& endpoint);
+  absl::StatusOr<NewEndpoint> Create(std::string_view merchant, const EndpointSpec& spec) {
+    return Made(book_->Create(merchant, spec, parts_.ledger.Head().sequence));
+  }
   absl::StatusOr<NewEndpoint> Made(absl::StatusOr<internal::NewSecret> made);
   absl::Status Delete(std::string_view merchant, std::string_view id);
   absl::Status SetPolicy(std::string_view merchant, const std::optional<WebhookPolicy>& policy);
@@ -194,22 +201,25 @@ absl::StatusOr<std::unique_ptr<Webhooks::Core>> Webhooks::Core::Open(const Parts
   for (const WebhookHostKey& key : options.host_keys) keys.push_back({key.id, internal::SecretBytes(key.key)});
   NW_ASSIGN_OR_RETURN(internal::SecretBox box, internal::SecretBox::Make(std::move(keys)));
 
-  std::unique_ptr<Core> core(new Core(parts, options));
   internal::Engine& engine = parts.store.engine();
-  NW_ASSIGN_OR_RETURN(
-      core->book_,
-      EndpointBook::Open(engine, std::move(box),
-                         {.clock = &core->clock_,
-                          .plain_http = options.plain_http ? internal::PlainHttp::kAllowed : internal::PlainHttp::kRefused,
-                          .max_endpoints = options.max_endpoints,
-                          .max_endpoints_per_merchant = options.max_endpoints_per_merchant}));
+  if (!engine.AcquireSlot(internal::Engine::Slot::kWebhooks)) {
+    return absl::FailedPreconditionError("the store has webhooks open");
+  }
+  std::unique_ptr<Core> core(new Core(parts, options));
+  NW_ASSIGN_OR_RETURN(core->book_,
+                      EndpointBook::Open(engine, std::move(box),
+                                         {.clock = &core->clock_,
+                                          .plain_http = options.plain_http ? internal::PlainHttp::kAllowed
+                                                                           : internal::PlainHttp::kRefused,
+                                          .max_endpoints = options.max_endpoints,
+                                          .max_endpoints_per_merchant = options.max_endpoints_per_merchant}));
   NW_ASSIGN_OR_RETURN(core->policies_, internal::MerchantPolicies::Open(engine, options.policy));
   core->reader_ = std::make_unique<internal::DeliveryReader>(engine, parts.scheduler);
-  core->fanout_ = std::make_unique<internal::Fanout>(parts.ledger, parts.store, parts.scheduler, *core->book_,
-                                                     *core->policies_);
+  core->fanout_ =
+      std::make_unique<internal::Fanout>(parts.ledger, parts.store, parts.scheduler, *core->book_, *core->policies_);
   NW_RETURN_IF_ERROR(core->fanout_->Load());
-  core->recoveries_ = std::make_unique<internal::Recoveries>(internal::Recoveries::Parts{
-      parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_});
+  core->recoveries_ = std::make_unique<internal::Recoveries>(
+      internal::Recoveries::Parts{parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_});
   NW_RETURN_IF_ERROR(core->recoveries_->Load());
   core->retention_ = std::make_unique<internal::Retention>(engine, parts.scheduler);
   core->sender_ = std::make_unique<internal::Sender>(
@@ -337,6 +347,7 @@ absl::Status Webhooks::Core::Delete(std::string_view merchant, std::string_view 
   // Disabled first, so that nothing can be held back that nobody would let go any more.
   NW_RETURN_IF_ERROR(Changed(book_->Disable(merchant, id, DisableReason::kByHand, "to be deleted")).status());
   NW_RETURN_IF_ERROR(book_->Delete(merchant, id));
+  NW_RETURN_IF_ERROR(recoveries_->Forget(merchant, id));
   return sender_->Refresh(merchant, id);
 }
 
@@ -344,8 +355,7 @@ absl::Status Webhooks::Core::SetPolicy(std::string_view merchant, const std::opt
   NW_RETURN_IF_ERROR(policies_->Set(merchant, policy));
   std::string after;
   do {
-    NW_ASSIGN_OR_RETURN(const internal::EndpointPage page,
-                        book_->List(merchant, after, internal::kMaxEndpointPage));
+    NW_ASSIGN_OR_RETURN(const internal::EndpointPage page, book_->List(merchant, after, internal::kMaxEndpointPage));
     for (const EndpointPtr& endpoint : page.endpoints) {
       NW_RETURN_IF_ERROR(sender_->Refresh(merchant, endpoint->id));
     }
@@ -381,9 +391,8 @@ absl::StatusOr<DeliveryName> Webhooks::Core::SendTest(std::string_view merchant,
   const DeliveryName name{found->merchant_id, found->id, message.id};
   internal::DeliveryBatch batch;
   batch.AddMessage(message);
-  batch.AddRecord({internal::DeliveryKey(name), internal::EncodeDelivery({.name = name,
-                                                                         .type = message.type,
-                                                                         .created_at = message.created_at})});
+  batch.AddRecord({internal::DeliveryKey(name),
+                   internal::EncodeDelivery({.name = name, .type = message.type, .created_at = message.created_at})});
   batch.AddAttempt(internal::DeliveryTaskId(name), name, AttemptTrigger::kTest, policies_->Of(*found)->timeout);
   NW_RETURN_IF_ERROR(batch.Write(parts_.scheduler).status());
   return name;
@@ -423,7 +432,7 @@ absl::Status Webhooks::status() const { return core_->status(); }
 absl::StatusOr<WebhookStats> Webhooks::Stats() const { return core_->Stats(); }
 
 absl::StatusOr<NewEndpoint> Webhooks::CreateEndpoint(std::string_view merchant, const EndpointSpec& spec) {
-  return core_->Made(core_->book().Create(merchant, spec));
+  return core_->Create(merchant, spec);
 }
 absl::StatusOr<WebhookEndpoint> Webhooks::UpdateEndpoint(std::string_view merchant, std::string_view id,
                                                          uint64_t version, const EndpointChange& change) {
@@ -489,9 +498,9 @@ absl::StatusOr<DeliveryName> Webhooks::SendTest(std::string_view merchant, std::
 absl::StatusOr<size_t> Webhooks::RedriveDead(std::string_view merchant, std::string_view endpoint,
                                              uint32_t per_second) {
   NW_ASSIGN_OR_RETURN(const EndpointPtr found, core_->book().Get(merchant, endpoint));
-  return core_->Redrive({.queue = std::string(internal::kWebhookQueue),
-                         .key = internal::EndpointTaskKey(found->merchant_id, found->id)},
-                        per_second);
+  return core_->Redrive(
+      {.queue = std::string(internal::kWebhookQueue), .key = internal::EndpointTaskKey(found->merchant_id, found->id)},
+      per_second);
 }
 absl::StatusOr<size_t> Webhooks::RedriveAllDead(uint32_t per_second) {
   return core_->Redrive({.queue = std::string(internal::kWebhookQueue)}, per_second);
@@ -500,8 +509,8 @@ absl::StatusOr<RecoveryCount> Webhooks::CountRecoverable(std::string_view mercha
                                                          absl::Time since) const {
   return core_->CountRecoverable(merchant, endpoint, since);
 }
-absl::StatusOr<Recovery> Webhooks::StartRecovery(std::string_view merchant, std::string_view endpoint,
-                                                 absl::Time since, uint32_t per_second) {
+absl::StatusOr<Recovery> Webhooks::StartRecovery(std::string_view merchant, std::string_view endpoint, absl::Time since,
+                                                 uint32_t per_second) {
   return core_->recoveries().Start(merchant, endpoint, since, per_second);
 }
 absl::StatusOr<Recovery> Webhooks::GetRecovery(std::string_view merchant, std::string_view endpoint) const {

@@ -231,6 +231,7 @@ TEST(DeliveryRecord, GoldenBytesOfALineAFailingRecordARecoveryAndATask) {
   EXPECT_EQ(Hex(EncodeAttemptLine({.failure = AttemptFailure::kStatus, .status = 500, .type = "a.b"})),
             "0120f40303612e62");
   EXPECT_EQ(Hex(EncodeFailing({.endpoint_version = 300, .since = At(128)})), "01ac028001");
+  EXPECT_EQ(Hex(EncodeFailing({.endpoint_version = 300, .since = absl::InfinitePast()})), "01ac0200");
   EXPECT_EQ(Hex(EncodeRecovery(SampleRecovery())),
             "01"
             "02"                                                          // done
@@ -449,6 +450,18 @@ TEST(DeliveryRecord, WhatIsWrittenIsRead) {
   ASSERT_THAT(failing, IsOk());
   EXPECT_EQ(failing->endpoint_version, 300U);
   EXPECT_EQ(failing->since, At(128));
+  const auto recovered =
+      DecodeFailing("m.1", "ep", EncodeFailing({.endpoint_version = 300, .since = absl::InfinitePast()}));
+  ASSERT_THAT(recovered, IsOk());
+  EXPECT_EQ(recovered->since, absl::InfinitePast());
+}
+
+TEST(DeliveryRecord, AnEndpointThatWorksAgainHasNotBeenFailingSinceAnyTime) {
+  const std::string bytes = EncodeFailing({.endpoint_version = 3, .since = absl::InfinitePast()});
+  EXPECT_EQ(Hex(bytes), "010300");
+  const auto failing = DecodeFailing("m.1", "ep", bytes);
+  ASSERT_THAT(failing, IsOk());
+  EXPECT_EQ(failing->since, absl::InfinitePast());
 }
 
 TEST(DeliveryRecord, WhatIsNotThereIsReadAsNothing) {
@@ -636,11 +649,6 @@ TEST(DeliveryRecord, WhatNoRecordCanHoldIsDamage) {
                                  "ffffffffffffffffff01")),
               StatusIs(kDamaged))
       << "after 2262";
-  EXPECT_THAT(DecodeFailing("m", "e",
-                            from("0101"
-                                 "00")),
-              StatusIs(kDamaged))
-      << "never";
   const std::string body(kMaxMessageBodyBytes, 'x');
   Message large = SampleMessage();
   large.body = body;

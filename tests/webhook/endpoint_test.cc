@@ -27,6 +27,7 @@ Endpoint Small() {
   return {.merchant_id = "m.42",
           .id = "ep_1",
           .version = 300,
+          .since = Sequence(7),
           .created_at = absl::FromUnixNanos(1),
           .updated_at = absl::FromUnixNanos(128),
           .url = "https://a.example/",
@@ -56,6 +57,7 @@ TEST(EndpointRecord, GoldenBytes) {
   EXPECT_EQ(absl::BytesToHexString(EncodeEndpoint(small)),
             "01"    // format
             "ac02"  // version
+            "07"    // since
             "01"
             "8001"                                    // created, updated
             "01"                                      // enabled
@@ -76,6 +78,7 @@ TEST(EndpointRecord, GoldenBytes) {
   EXPECT_EQ(absl::BytesToHexString(EncodeEndpoint(full)),
             "01"
             "ac02"
+            "07"
             "01"
             "8001"
             "03"

@@ -45,13 +45,13 @@ class TestReceiver {
 
   TestReceiver() : TestReceiver([](const ReceivedMessage&) { return Status(204); }) {}
   explicit TestReceiver(Answer answer)
-      : answer_(std::move(answer)), server_(TestServer::Answer([this](const ServedRequest& request) {
-          return Take(request);
-        })) {}
+      : answer_(std::move(answer)),
+        server_(TestServer::Answer([this](const ServedRequest& request) { return Take(request); })) {}
 
   static std::string Status(int status, std::string_view headers = "", std::string_view body = "") {
     return "HTTP/1.1 " + std::to_string(status) + " X\r\n" + std::string(headers) +
-           (status == 204 ? "" : "content-length: " + std::to_string(body.size()) + "\r\n") + "\r\n" + std::string(body);
+           (status == 204 ? "" : "content-length: " + std::to_string(body.size()) + "\r\n") + "\r\n" +
+           std::string(body);
   }
 
   std::string url() const { return "http://" + server_.authority() + "/hook"; }
@@ -122,8 +122,8 @@ class WebhooksFixture : public ::testing::Test {
     scheduler.clock = &clock_;
     NW_ASSERT_OK_AND_ASSIGN(scheduler_, Scheduler::Open(*store_, scheduler));
     NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger_, *store_));
-    NW_ASSERT_OK_AND_ASSIGN(webhooks_, internal::WebhooksOnResolver::Open({*ledger_, *store_, *scheduler_}, options_,
-                                                                          resolve_));
+    NW_ASSERT_OK_AND_ASSIGN(webhooks_,
+                            internal::WebhooksOnResolver::Open({*ledger_, *store_, *scheduler_}, options_, resolve_));
   }
   void Shut() {
     webhooks_.reset();
@@ -160,10 +160,8 @@ class WebhooksFixture : public ::testing::Test {
     return page.ok() ? page->deliveries : std::vector<WebhookDelivery>();
   }
   std::vector<WebhookAttempt> Attempts(const std::string& merchant = "m1", const std::string& endpoint = "") {
-    const auto page = webhooks_->ListAttempts({.merchant_id = merchant,
-                                               .endpoint_id = endpoint,
-                                               .direction = Direction::kForward,
-                                               .limit = kMaxAttemptPage});
+    const auto page = webhooks_->ListAttempts(
+        {.merchant_id = merchant, .endpoint_id = endpoint, .direction = Direction::kForward, .limit = kMaxAttemptPage});
     EXPECT_THAT(page, IsOk());
     return page.ok() ? page->attempts : std::vector<WebhookAttempt>();
   }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "northwind/webhook.h"
-
 #include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "northwind/webhook.h"
 #include "tests/webhook/webhooks_fixture.h"
 
 namespace northwind::testing {
@@ -37,7 +36,8 @@ TEST_F(WebhooksTest, AnEventIsDeliveredSignedWithAReceipt) {
   AwaitState(DeliveryState::kDelivered);
 
   const ReceivedMessage message = receiver.messages().front();
-  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()), IsOk());
+  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()),
+              IsOk());
   EXPECT_THAT(message.body, AllOf(StartsWith(R"({"type":"payment.captured","timestamp":")"), HasSubstr("pay_1")));
   EXPECT_THAT(message.head, AllOf(HasSubstr("POST /hook HTTP/1.1"), HasSubstr("X-Shop: seven"),
                                   HasSubstr("content-type: application/json")));
@@ -58,10 +58,43 @@ TEST_F(WebhooksTest, AnEventIsDeliveredSignedWithAReceipt) {
   EXPECT_EQ(receipt.endpoint_version, 1u);
   EXPECT_THAT(receipt.remote_address, StartsWith("127.0.0.1:"));
   EXPECT_GT(receipt.total, absl::ZeroDuration());
-  NW_ASSERT_OK_AND_ASSIGN(const WebhookStats stats, webhooks_->Stats());
-  EXPECT_EQ(stats.delivered, 1u);
-  EXPECT_EQ(stats.waiting, 0u);
-  EXPECT_EQ(stats.followed, ledger_->Head().sequence);
+  Await([&] { return webhooks_->Stats()->followed == ledger_->Head().sequence; });
+  Await([&] { return webhooks_->Stats()->delivered == 1; });
+  EXPECT_EQ(webhooks_->Stats()->waiting, 0u);
+}
+
+TEST_F(WebhooksTest, AnEndpointMayBeSignedForWithAKeyThatItCannotSignWith) {
+  TestReceiver receiver;
+  const NewEndpoint made =
+      Create("m1", {.id = "ep", .url = receiver.url(), .scheme = SignatureScheme::kEd25519});
+  EXPECT_THAT(made.secret, StartsWith("whpk_"));
+  Start();
+  Capture("pay_1");
+  receiver.Await(1);
+  const ReceivedMessage message = receiver.messages().front();
+  EXPECT_THAT(message.headers.signature, StartsWith("v1a,"));
+  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()), IsOk());
+  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body + " ", clock_.Now()),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+}
+
+TEST_F(WebhooksTest, AStoreHasOneOfThemOpen) {
+  EXPECT_THAT(Webhooks::Open({*ledger_, *store_, *scheduler_}, options_).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(WebhooksTest, AMissingHostKeyIsFoundOnOpening) {
+  Create("m1", {.id = "ep", .url = "http://127.0.0.1:1/"});
+  webhooks_.reset();
+  options_.host_keys = {{.id = "new", .key = std::string("abcdef0123456789abcdef0123456789")}};
+  EXPECT_THAT(Webhooks::Open({*ledger_, *store_, *scheduler_}, options_).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("test")));
+  options_.host_keys.push_back({.id = "test", .key = std::string("0123456789abcdef0123456789abcdef")});
+  Reopen();
+  EXPECT_THAT(webhooks_->ResealSecrets(), IsOkAndHolds(1u));
+  EXPECT_THAT(webhooks_->ResealSecrets(), IsOkAndHolds(0u));
+  options_.host_keys.pop_back();
+  Reopen();
 }
 
 TEST_F(WebhooksTest, EachMatchingEndpointOfTheMerchantIsToldOnceUnderOneId) {
@@ -109,18 +142,17 @@ TEST_F(WebhooksTest, AFailureIsTriedAgainUnderTheSameIdUntilThePolicyEnds) {
   const std::vector<WebhookAttempt> attempts = Attempts();
   ASSERT_THAT(attempts, SizeIs(4));
   for (uint32_t i = 0; i < 4; ++i) EXPECT_EQ(attempts[i].number, i + 1);
-  EXPECT_THAT(attempts, Each(AllOf(Field(&WebhookAttempt::failure, AttemptFailure::kStatus),
-                                   Field(&WebhookAttempt::status, 500),
-                                   Field(&WebhookAttempt::response_body, "body"))));
+  EXPECT_THAT(attempts,
+              Each(AllOf(Field(&WebhookAttempt::failure, AttemptFailure::kStatus), Field(&WebhookAttempt::status, 500),
+                         Field(&WebhookAttempt::response_body, "body"))));
   NW_ASSERT_OK_AND_ASSIGN(const WebhookStats stats, webhooks_->Stats());
   EXPECT_EQ(stats.dead, 1u);
 }
 
 TEST_F(WebhooksTest, ARedirectIsNotFollowed) {
   TestReceiver target;
-  TestReceiver receiver([&](const ReceivedMessage&) {
-    return TestReceiver::Status(302, "location: " + target.url() + "\r\n");
-  });
+  TestReceiver receiver(
+      [&](const ReceivedMessage&) { return TestReceiver::Status(302, "location: " + target.url() + "\r\n"); });
   Create("m1", {.id = "ep", .url = receiver.url()});
   Start();
   Capture("pay_1");
@@ -201,6 +233,38 @@ TEST_F(WebhooksTest, SustainedFailureDisablesAndEnablingGoesOn) {
   Capture("pay_2");
   AwaitState(DeliveryState::kDelivered, 1, "ep");
   EXPECT_EQ(webhooks_->GetEndpoint("m1", "ep")->state, EndpointState::kEnabled);
+  // That it works again outlives the process too.
+  Reopen();
+  EXPECT_EQ(webhooks_->GetEndpointHealth("m1", "ep")->failing_since, absl::InfiniteFuture());
+}
+
+TEST_F(WebhooksTest, AClockThatStepsBackKeepsNothingFromANewEndpoint) {
+  TestReceiver receiver;
+  Capture("pay_1");
+  Create("m1", {.id = "ep", .url = receiver.url()});
+  clock_.Advance(-absl::Hours(1));
+  Start();
+  Capture("pay_2");
+  AwaitState(DeliveryState::kDelivered);
+  ASSERT_THAT(receiver.messages(), SizeIs(1));
+  EXPECT_THAT(receiver.messages().front().body, HasSubstr("pay_2"));
+}
+
+TEST_F(WebhooksTest, AnEndpointOfAnIdThatWasDeletedBeginsAnew) {
+  TestReceiver receiver(Always(500));
+  WebhookPolicy slow = options_.policy;
+  slow.retry.delays = {absl::ZeroDuration(), absl::Hours(1)};
+  Create("m1", {.id = "ep", .url = receiver.url(), .policy = slow});
+  Start();
+  Capture("pay_1");
+  Await([&] { return webhooks_->GetEndpointHealth("m1", "ep")->failing_since != absl::InfiniteFuture(); });
+  ASSERT_THAT(webhooks_->StartRecovery("m1", "ep", absl::InfinitePast()), IsOk());
+  ASSERT_THAT(webhooks_->DeleteEndpoint("m1", "ep"), IsOk());
+  Create("m1", {.id = "ep", .url = receiver.url()});
+  EXPECT_THAT(webhooks_->GetRecovery("m1", "ep"), StatusIs(absl::StatusCode::kNotFound));
+  Reopen();
+  EXPECT_EQ(webhooks_->GetEndpointHealth("m1", "ep")->failing_since, absl::InfiniteFuture());
+  EXPECT_EQ(webhooks_->GetEndpoint("m1", "ep")->version, 1u);
 }
 
 TEST_F(WebhooksTest, TheBreakerLeavesAnEndpointAloneAndProbesOnce) {
@@ -380,7 +444,8 @@ TEST_F(WebhooksTest, ATestIsSentWhateverTheFilterAndTriedOnce) {
   const ReceivedMessage message = receiver.messages().front();
   EXPECT_EQ(message.headers.id, name.message_id);
   EXPECT_THAT(message.body, HasSubstr("webhook.test"));
-  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()), IsOk());
+  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()),
+              IsOk());
   AwaitState(DeliveryState::kDelivered);
   receiver.SetAnswer(Always(500));
   ASSERT_THAT(webhooks_->SendTest("m1", "ep"), IsOk());
@@ -394,8 +459,7 @@ TEST_F(WebhooksTest, ARotatedSecretSignsAtOnceAndTheOldOneUntilItsOverlapEnds) {
   Start();
   Capture("pay_1");
   receiver.Await(1);
-  NW_ASSERT_OK_AND_ASSIGN(const NewEndpoint rotated,
-                          webhooks_->RotateSecret("m1", "ep", {.overlap = absl::Hours(1)}));
+  NW_ASSERT_OK_AND_ASSIGN(const NewEndpoint rotated, webhooks_->RotateSecret("m1", "ep", {.overlap = absl::Hours(1)}));
   const auto verifies = [&](const std::string& key, const ReceivedMessage& message) {
     return VerifyWebhook(std::vector<std::string>{key}, message.headers, message.body, clock_.Now()).ok();
   };
@@ -562,12 +626,11 @@ TEST_F(WebhooksTest, BadOptionsAndCallsAreRefusedWithTheFieldAtFault) {
     return Webhooks::Open({*ledger_, *store_, *scheduler_}, options).status();
   };
   webhooks_.reset();
-  const auto refused = [](const char* field) {
-    return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field));
-  };
+  const auto refused = [](const char* field) { return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field)); };
   EXPECT_THAT(open([](WebhookOptions& o) { o.host_keys.clear(); }), refused("host_keys"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.host_keys[0].key = "short"; }), refused("key"));
-  EXPECT_THAT(open([](WebhookOptions& o) { o.allowed_networks[0].network = "10.0.0.0/33"; }), refused("allowed_networks"));
+  EXPECT_THAT(open([](WebhookOptions& o) { o.allowed_networks[0].network = "10.0.0.0/33"; }),
+              refused("allowed_networks"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.denied_networks = {"nowhere"}; }), refused("denied_networks"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.max_in_flight = 0; }), refused("max_in_flight"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.keep_for = absl::Seconds(1); }), refused("keep_for"));
@@ -575,7 +638,8 @@ TEST_F(WebhooksTest, BadOptionsAndCallsAreRefusedWithTheFieldAtFault) {
   EXPECT_THAT(open([](WebhookOptions& o) { o.policy.timeout = absl::Hours(1); }), refused("timeout"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.ca_bundle = "/does/not/exist"; }), refused("ca_bundle"));
   Reopen();
-  EXPECT_THAT(webhooks_->CreateEndpoint("m1", {.url = "ftp://x.example/"}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(webhooks_->CreateEndpoint("m1", {.url = "ftp://x.example/"}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(webhooks_->ListDeliveries({}), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(webhooks_->ListAttempts({.merchant_id = "m1", .limit = 0}), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(webhooks_->SendTest("m1", "none"), StatusIs(absl::StatusCode::kNotFound));
