@@ -72,10 +72,10 @@ absl::StatusOr<size_t> Fanout::Step(size_t limit, absl::Time deadline) {
 
 absl::Status Fanout::Take(const JournalRecord& record, DeliveryBatch& batch) {
   if (book_.size() == 0) return absl::OkStatus();
-  NW_ASSIGN_OR_RETURN(const std::optional<Message> message, maker_.Make(record));
-  if (!message) return absl::OkStatus();
   // Kept for all endpoints of the merchant, also those that do not want it now: what it is recovered from.
-  if (!book_.HasEndpoints(message->merchant_id)) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(const std::optional<Message> message,
+                      maker_.Make(record, [this](std::string_view merchant) { return book_.HasEndpoints(merchant); }));
+  if (!message) return absl::OkStatus();
   NW_ASSIGN_OR_RETURN(const std::vector<EndpointPtr> matching,
                       book_.MatchingEndpoints(message->merchant_id, message->type));
   batch.AddMessage(*message);

@@ -133,7 +133,8 @@ std::string FirstMessageIdAt(absl::Time at) { return MessageId(at, {}); }
 
 // ---- Of journal records -------------------------------------------------------------------------------------
 
-absl::StatusOr<std::optional<Message>> MessageMaker::Make(const JournalRecord& record) {
+absl::StatusOr<std::optional<Message>> MessageMaker::Make(const JournalRecord& record,
+                                                          absl::FunctionRef<bool(std::string_view)> wanted) {
   const auto* recorded = std::get_if<TransactionRecorded>(&record.body);
   if (recorded == nullptr || recorded->reason == Reason::kReferenceUsed) return std::nullopt;
   NW_ASSIGN_OR_RETURN(const std::optional<PaymentEvent> event, EventOf(recorded->transaction));
@@ -141,7 +142,7 @@ absl::StatusOr<std::optional<Message>> MessageMaker::Make(const JournalRecord& r
   const bool applied = recorded->outcome == Outcome::kApplied;
   absl::StatusOr<std::optional<News>> made = applied ? OfApplied(*event, *recorded) : OfRejected(*event, *recorded);
   NW_ASSIGN_OR_RETURN(const std::optional<News> news, std::move(made));
-  if (!news.has_value()) return std::nullopt;
+  if (!news.has_value() || !wanted(news->merchant_id)) return std::nullopt;
 
   const EventNames& names = kEventNames[static_cast<size_t>(event->type) - 1];
   const std::string_view type = applied ? names.applied : names.rejected;

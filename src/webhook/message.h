@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -65,7 +66,12 @@ class MessageMaker {
   // names; nobody is told of an end that was rejected and is of another merchant's payment or payout than the event says.
   //
   // Errors are the ledger's. Once one goes away, the same record makes the same message.
-  absl::StatusOr<std::optional<Message>> Make(const JournalRecord& record);
+  absl::StatusOr<std::optional<Message>> Make(const JournalRecord& record) {
+    return Make(record, [](std::string_view) { return true; });
+  }
+  // Nothing also if that merchant is not `wanted`: then no text is written, which is most of the work.
+  absl::StatusOr<std::optional<Message>> Make(const JournalRecord& record,
+                                              absl::FunctionRef<bool(std::string_view merchant)> wanted);
 
  private:
   struct NamedAccount {

@@ -30,6 +30,7 @@ using ::northwind::testing::Adjusted;
 using ::northwind::testing::At;
 using ::northwind::testing::Captured;
 using ::northwind::testing::IsOk;
+using ::northwind::testing::IsOkAndHolds;
 using ::northwind::testing::Key;
 using ::northwind::testing::LedgerFixture;
 using ::northwind::testing::OfPayment;
@@ -506,6 +507,15 @@ TEST_F(MessageMakerTest, NothingThatAHostCommitsStopsIt) {
       EXPECT_TRUE(nlohmann::json::accept(message->body)) << message->body;
     }
   }
+}
+
+TEST_F(MessageMakerTest, AsksWhetherTheMerchantWhoseMoneyItIsIsWanted) {
+  Earn("m1", 1'000);
+  const JournalRecord earned = RecordAt(ledger_->Head().sequence);
+  EXPECT_THAT(maker().Make(earned, [](std::string_view merchant) { return merchant != "m1"; }),
+              IsOkAndHolds(std::nullopt));
+  EXPECT_THAT(maker().Make(earned, [](std::string_view merchant) { return merchant == "m1"; }),
+              IsOkAndHolds(Make(earned)));
 }
 
 TEST_F(MessageMakerTest, ErrorsOfTheLedgerAreReturned) {
