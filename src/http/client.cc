@@ -19,22 +19,23 @@
 #include "northwind/status.h"
 #include "src/base/error.h"
 #include "src/http/block_signals.h"
+#include "src/http/poller.h"
 #include "src/http/transfer.h"
 
 namespace northwind::internal::http {
 namespace {
 
 constexpr uint16_t kHttpPort = 80;
+// Nothing is missed by waiting longer; timers and wake-ups cut it short.
+constexpr int kMaxPollMs = 60'000;
+// Of some 6 KB each.
+constexpr size_t kMaxIdleHandles = 256;
 constexpr size_t kUsualDescriptors = 1024;
 constexpr size_t kMaxDescriptors = 1 << 30;  // of a process without a limit
-// Nothing is missed by waiting longer; libcurl's own timers and wake-ups cut it short.
-constexpr int kMaxPollMs = 60'000;
 // A connection on which a request found no answer is not reused unless others use it too, and not at all once that is
 // longer ago than this.
 constexpr std::chrono::seconds kDoubt = kMaxIdle + std::chrono::seconds(1);
 constexpr size_t kMinDoubtsSwept = 64;
-// If waiting itself fails, for want of memory: not to spin.
-constexpr std::chrono::milliseconds kPauseAfterFailedPoll{10};
 
 // How many descriptors the process may have.
 size_t DescriptorLimit() {
@@ -60,7 +61,7 @@ std::string Authority(const Url& url) { return absl::StrCat(url.host, ":", url.p
 // The thread, and all that it drives. Transfers belong to the thread from the moment it takes them from `incoming_`.
 class Client::Loop {
  public:
-  Loop(ClientOptions options, CURLM* multi);
+  Loop(ClientOptions options, CURLM* multi, std::unique_ptr<Poller> poller);
   ~Loop();
 
   absl::Status Start(Request request, ResultCallback callback) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -75,8 +76,10 @@ class Client::Loop {
   };
 
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The rest runs on the thread.
+  // libcurl's callbacks: which sockets it waits for, and when it wants to be called although none is ready.
+  static int SocketCallback(CURL* easy, curl_socket_t socket, int what, void* self, void* watched);
+  static int TimerCallback(CURLM* multi, long timeout_ms, void* self);
   void Admit(std::unique_ptr<Transfer> transfer);
   void OnResolved(const Resolved& resolved);
   void Connect(std::unique_ptr<Transfer> transfer);
@@ -84,6 +87,7 @@ class Client::Loop {
   void Doubt(const Url& url);
   bool IsInDoubt(const Url& url) const;
   void Perform();
+  void FinishDone();
   void Wait();
   // Those given, and all that are under way.
   void AbortAll(std::vector<std::unique_ptr<Transfer>> all);
@@ -98,15 +102,17 @@ class Client::Loop {
   size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;   // accepted, callback not yet called
   size_t unfinished_ ABSL_GUARDED_BY(mutex_) = 0;  // accepted, callback not yet returned
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Null once the thread is done with it. The pointer is written under the mutex, and what it points to is used by
-  // the thread only, but for waking it up.
-  CURLM* multi_;
+  const std::unique_ptr<Poller> poller_;
 
   // The thread's own.
+  CURLM* const multi_;
+  SteadyTime timer_ = SteadyTime::max();  // when libcurl wants to be called
+  absl::Span<const Poller::Ready> ready_;
   uint64_t last_ticket_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Transfer>> looking_up_;
   std::set<std::pair<SteadyTime, uint64_t>> lookup_deadlines_;           // of those
   absl::flat_hash_map<Transfer*, std::unique_ptr<Transfer>> connected_;  // with libcurl
+  std::vector<EasyHandle> idle_;                                         // for transfers to come
   // Hosts that left a request unanswered, and until when that counts; those of the past are dropped when it has grown.
   absl::flat_hash_map<std::string, SteadyTime> in_doubt_;
   size_t in_doubt_swept_ = 0;  // its size after that
@@ -115,15 +121,16 @@ class Client::Loop {
   std::thread thread_;
 };
 
-Client::Loop::Loop(ClientOptions options, CURLM* multi)
+Client::Loop::Loop(ClientOptions options, CURLM* multi, std::unique_ptr<Poller> poller)
     : rules_(MakeRules(options)),
       max_in_flight_(std::max<size_t>(options.max_in_flight, 1)),
+      poller_(std::move(poller)),
       multi_(multi),
       resolver_(std::move(options.resolve), options.max_resolver_threads,
                 [this](uint64_t ticket, const absl::StatusOr<std::vector<IpAddress>>& addresses) {
                   absl::MutexLock lock(&mutex_);
                   resolved_.push_back({ticket, addresses});
-                  Wake();
+                  poller_->Wake();
                 }),
       thread_([this] { Run(); }) {}
 
@@ -131,7 +138,7 @@ Client::Loop::~Loop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    Wake();
+    poller_->Wake();
   }
   thread_.join();
 }
@@ -147,7 +154,7 @@ absl::Status Client::Loop::Start(Request request, ResultCallback callback) {
   ++in_flight_;
   ++unfinished_;
   incoming_.push_back(std::move(transfer));
-  if (incoming_.size() == 1) Wake();
+  if (incoming_.size() == 1) poller_->Wake();
   return absl::OkStatus();
 }
 
@@ -163,12 +170,39 @@ size_t Client::Loop::in_flight() const {
   return in_flight_;
 }
 
-void Client::Loop::Wake() {
-  if (multi_ != nullptr) curl_multi_wakeup(multi_);
+int Client::Loop::SocketCallback(CURL* /*easy*/, curl_socket_t socket, int what, void* self, void* /*watched*/) {
+  Poller& poller = *static_cast<Loop*>(self)->poller_;
+  switch (what) {
+    case CURL_POLL_IN:
+      poller.Watch(socket, Poller::kReading);
+      break;
+    case CURL_POLL_OUT:
+      poller.Watch(socket, Poller::kWriting);
+      break;
+    case CURL_POLL_INOUT:
+      poller.Watch(socket, Poller::kBoth);
+      break;
+    case CURL_POLL_REMOVE:
+      poller.Forget(socket);
+      break;
+    default:
+      break;
+  }
+  return 0;  // what cannot be watched, for want of memory, times out; anything else here would end all transfers
+}
+
+int Client::Loop::TimerCallback(CURLM* /*multi*/, long timeout_ms, void* self) {
+  static_cast<Loop*>(self)->timer_ =
+      timeout_ms < 0 ? SteadyTime::max() : std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  return 0;
 }
 
 void Client::Loop::Run() {
   BlockSignals();
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &SocketCallback);
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, static_cast<void*>(this));
+  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &TimerCallback);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, static_cast<void*>(this));
   while (true) {
     std::vector<std::unique_ptr<Transfer>> incoming;
     std::vector<Resolved> resolved;
@@ -189,13 +223,9 @@ void Client::Loop::Run() {
     Perform();
     Wait();
   }
-  CURLM* multi;
-  {
-    absl::MutexLock lock(&mutex_);
-    multi = std::exchange(multi_, nullptr);
-  }
+  idle_.clear();
   // Here, as it may write to connections: see BlockSignals.
-  curl_multi_cleanup(multi);
+  curl_multi_cleanup(multi_);
 }
 
 void Client::Loop::Admit(std::unique_ptr<Transfer> transfer) {
@@ -222,7 +252,12 @@ void Client::Loop::OnResolved(const Resolved& resolved) {
 }
 
 void Client::Loop::Connect(std::unique_ptr<Transfer> transfer) {
-  if (!transfer->Prepare()) return Finish(std::move(transfer));
+  EasyHandle easy;
+  if (!idle_.empty()) {
+    easy = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  if (!transfer->Prepare(std::move(easy))) return Finish(std::move(transfer));
   if (IsInDoubt(transfer->url())) transfer->UseOwnConnection();
   if (curl_multi_add_handle(multi_, transfer->easy()) != CURLM_OK) {
     transfer->Fail(Failure::kInternal, "out of memory");
@@ -262,7 +297,18 @@ bool Client::Loop::IsInDoubt(const Url& url) const {
 
 void Client::Loop::Perform() {
   int running = 0;
-  curl_multi_perform(multi_, &running);
+  for (const Poller::Ready& ready : ready_) {
+    // 0: libcurl is to look itself.
+    curl_multi_socket_action(multi_, ready.socket, ready.to_read_only ? CURL_CSELECT_IN : 0, &running);
+  }
+  if (timer_ <= std::chrono::steady_clock::now()) {
+    timer_ = SteadyTime::max();
+    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
+  FinishDone();
+}
+
+void Client::Loop::FinishDone() {
   int left = 0;
   while (const CURLMsg* const message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
@@ -276,20 +322,22 @@ void Client::Loop::Perform() {
     transfer->Complete(code);
     if (transfer->unanswered()) Doubt(transfer->url());
     curl_multi_remove_handle(multi_, transfer->easy());
+    if (EasyHandle easy = transfer->TakeEasy(); easy != nullptr && idle_.size() < kMaxIdleHandles) {
+      idle_.push_back(std::move(easy));
+    }
     Finish(std::move(transfer));
   }
 }
 
 void Client::Loop::Wait() {
+  SteadyTime until = timer_;
+  if (!lookup_deadlines_.empty()) until = std::min(until, lookup_deadlines_.begin()->first);
   int timeout_ms = kMaxPollMs;
-  if (!lookup_deadlines_.empty()) {
-    const auto left = lookup_deadlines_.begin()->first - std::chrono::steady_clock::now();
-    const auto left_ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-    timeout_ms = static_cast<int>(std::clamp<int64_t>(left_ms, 0, kMaxPollMs));
+  if (until != SteadyTime::max()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, kMaxPollMs));
   }
-  if (curl_multi_poll(multi_, nullptr, 0, timeout_ms, nullptr) != CURLM_OK) {
-    std::this_thread::sleep_for(kPauseAfterFailedPoll);
-  }
+  ready_ = poller_->Wait(timeout_ms);
 }
 
 void Client::Loop::AbortAll(std::vector<std::unique_ptr<Transfer>> all) {
@@ -332,13 +380,14 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   }
   NW_RETURN_IF_ERROR(CheckHeader("User-Agent", options.user_agent));
   NW_CHECK(options.resolve != nullptr, "a client needs a way to look names up");
+  NW_ASSIGN_OR_RETURN(std::unique_ptr<Poller> poller, Poller::Create());
   CURLM* const multi = curl_multi_init();
   if (multi == nullptr) return absl::ResourceExhaustedError("no descriptors or memory for an HTTP client");
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
   const size_t kept = std::clamp<size_t>(options.max_in_flight, 1, std::max<size_t>(DescriptorLimit() / 2, 1));
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(kept));
   try {
-    return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi)));
+    return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi, std::move(poller))));
   } catch (const std::system_error&) {
     curl_multi_cleanup(multi);
     return absl::ResourceExhaustedError("no threads for an HTTP client");

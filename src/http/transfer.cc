@@ -108,13 +108,13 @@ bool Transfer::Vet(const absl::StatusOr<std::vector<IpAddress>>& addresses) {
   return true;
 }
 
-bool Transfer::Prepare() {
+bool Transfer::Prepare(EasyHandle easy) {
   if (std::chrono::steady_clock::now() >= connect_deadline_) {
     Fail(Failure::kTimeout, TimeoutMessage());
     return false;
   }
   names_.reset(curl_share_init());
-  easy_.reset(curl_easy_init());
+  easy_ = easy != nullptr ? std::move(easy) : EasyHandle(curl_easy_init());
   NW_CHECK(names_ != nullptr && easy_ != nullptr, "out of memory");
   SetWhere();
   SetNames();
@@ -180,6 +180,8 @@ void Transfer::SetTls() {
   Set(CURLOPT_SSL_VERIFYPEER, 1L);
   Set(CURLOPT_SSL_VERIFYHOST, 2L);
   Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  // Sessions would be kept in the handle, which goes on to transfers to others: every connection verifies anew.
+  Set(CURLOPT_SSL_SESSIONID_CACHE, 0L);
   if (rules_.ca_bundle.empty()) return;
   Set(CURLOPT_CAINFO, rules_.ca_bundle.c_str());
   Set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
@@ -309,6 +311,13 @@ void Transfer::Complete(CURLcode code) {
   unanswered_ = code == CURLE_OPERATION_TIMEDOUT && header_bytes_ == 0 &&
                 InfoTime(easy_.get(), CURLINFO_PRETRANSFER_TIME_T) > absl::ZeroDuration();
   FailBy(code);
+}
+
+EasyHandle Transfer::TakeEasy() {
+  // Leaves the cache of names behind, and forgets all options.
+  if (curl_easy_setopt(easy_.get(), CURLOPT_SHARE, static_cast<CURLSH*>(nullptr)) != CURLE_OK) return nullptr;
+  curl_easy_reset(easy_.get());
+  return std::move(easy_);
 }
 
 void Transfer::ReadInfo() {

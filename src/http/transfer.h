@@ -33,6 +33,8 @@ struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
+using EasyHandle = std::unique_ptr<CURL, CleanupEasy>;
+
 // What all transfers of a client have in common.
 struct TransferRules {
   AddressGuard guard;
@@ -68,10 +70,14 @@ class Transfer {
 
   bool Check();
   bool Vet(const absl::StatusOr<std::vector<IpAddress>>& addresses);
-  bool Prepare();
+  // `easy`: a handle that another transfer has given back; null: a new one.
+  bool Prepare(EasyHandle easy);
   // After Prepare: on a new connection, which is closed afterwards.
   void UseOwnConnection();
   void Complete(CURLcode code);
+  // Gives the handle back, as if new, for the next transfer: a new one costs more than most requests. After Complete, and
+  // not while libcurl's multi handle holds it.
+  EasyHandle TakeEasy();
   // Ends it for a reason of the caller's.
   void Fail(Failure failure, std::string message);
   // At the end, once.
@@ -135,7 +141,7 @@ class Transfer {
   std::unique_ptr<CURLSH, CleanupShare> names_;
   std::unique_ptr<curl_slist, FreeList> resolved_;
   std::unique_ptr<curl_slist, FreeList> header_lines_;
-  std::unique_ptr<CURL, CleanupEasy> easy_;
+  EasyHandle easy_;
 };
 
 }  // namespace northwind::internal::http
