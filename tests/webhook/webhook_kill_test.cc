@@ -81,7 +81,7 @@ class Mailbox {
   };
   void Take(const examples::ReceivedMessage& message) {
     const absl::MutexLock lock(&mutex_);
-    Letter& letter = letters_[{std::string(message.receiver), std::string(message.id)}];
+    Letter& letter = letters_[{std::string(message.receiver), message.headers.id}];
     ++letter.arrivals;
     letter.acknowledged += message.answer / 100 == 2;
   }
