@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# Installs the library, its headers, a CMake package and a pkg-config file.
+# Installs the libraries, their headers, a CMake package and pkg-config files. northwind::webhook is a component of the
+# package, in files of its own: who does not ask for it does not need what it needs.
 include(CMakePackageConfigHelpers)
 set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/northwind)
 
 install(TARGETS northwind EXPORT northwind-targets)
-install(DIRECTORY include/northwind TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/northwind TYPE INCLUDE FILES_MATCHING PATTERN "*.h" PATTERN webhook.h EXCLUDE)
 # The schema of payment events, for those who produce them in any language.
 install(DIRECTORY proto/northwind DESTINATION ${CMAKE_INSTALL_DATADIR}/northwind/proto FILES_MATCHING PATTERN "*.proto")
 install(EXPORT northwind-targets NAMESPACE northwind:: DESTINATION ${cmake_dir})
@@ -16,20 +17,17 @@ configure_package_config_file(cmake/northwind-config.cmake.in ${PROJECT_BINARY_D
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/northwind-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/northwind-config.cmake ${PROJECT_BINARY_DIR}/northwind-config-version.cmake
         DESTINATION ${cmake_dir})
-
-# pkg-config. Public headers need Abseil whichever way the library was built; a static library needs all the rest on
-# the link line too, and as nothing but the static library is then there, it is not hidden behind --static.
-set(pc_requires absl_any_invocable absl_inlined_vector absl_int128 absl_span absl_status absl_statusor absl_strings
-                absl_time)
-set(pc_private absl_btree absl_flat_hash_map absl_flat_hash_set absl_synchronization libcrypto protobuf rocksdb)
-if(BUILD_SHARED_LIBS)
-  set(pc_requires_private ${pc_private})
-else()
-  list(APPEND pc_requires ${pc_private})
-  set(pc_libs_more " -pthread")
+if(NORTHWIND_BUILD_HTTP)
+  set_target_properties(northwind_webhook PROPERTIES EXPORT_NAME webhook)
+  install(TARGETS northwind_webhook EXPORT northwind-webhook-targets)
+  install(FILES include/northwind/webhook.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/northwind)
+  install(EXPORT northwind-webhook-targets NAMESPACE northwind:: DESTINATION ${cmake_dir})
+  configure_file(cmake/northwind-webhook-dependencies.cmake.in
+                 ${PROJECT_BINARY_DIR}/northwind-webhook-dependencies.cmake @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/northwind-webhook-dependencies.cmake DESTINATION ${cmake_dir})
 endif()
-list(JOIN pc_requires " " pc_requires)
-list(JOIN pc_requires_private " " pc_requires_private)
+
+# pkg-config.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(pc_prefix ${CMAKE_INSTALL_PREFIX})
 else()
@@ -40,5 +38,29 @@ else()
 endif()
 cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_LIBDIR BASE_DIRECTORY "\${prefix}" OUTPUT_VARIABLE pc_libdir)
 cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_INCLUDEDIR BASE_DIRECTORY "\${prefix}" OUTPUT_VARIABLE pc_includedir)
-configure_file(cmake/northwind.pc.in ${PROJECT_BINARY_DIR}/northwind.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/northwind.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# northwind_pkg_config(NAME LIBRARY DESCRIPTION PUBLIC package... PRIVATE package...): NAME.pc. To link a static library,
+# what is private is needed too, and as nothing but the static library is then there, it is not hidden behind --static.
+function(northwind_pkg_config pc_name pc_library pc_description)
+  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE" ${ARGN})
+  if(NOT BUILD_SHARED_LIBS)
+    list(APPEND ARG_PUBLIC ${ARG_PRIVATE})
+    set(ARG_PRIVATE "")
+    set(pc_libs_more " -pthread")
+  endif()
+  list(JOIN ARG_PUBLIC ", " pc_requires)
+  list(JOIN ARG_PRIVATE ", " pc_requires_private)
+  configure_file(cmake/northwind.pc.in ${PROJECT_BINARY_DIR}/${pc_name}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${pc_name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endfunction()
+
+# Public headers need Abseil whichever way the library was built.
+northwind_pkg_config(northwind northwind "${PROJECT_DESCRIPTION}"
+  PUBLIC absl_any_invocable absl_inlined_vector absl_int128 absl_span absl_status absl_statusor absl_strings absl_time
+  PRIVATE absl_btree absl_flat_hash_map absl_flat_hash_set absl_synchronization libcrypto protobuf rocksdb)
+if(NORTHWIND_BUILD_HTTP)
+  northwind_pkg_config(northwind-webhook northwind_webhook "Webhooks of northwind"
+    PUBLIC "northwind = ${PROJECT_VERSION}" absl_span absl_status absl_statusor absl_time
+    PRIVATE absl_any_invocable absl_cord absl_flat_hash_map absl_strings absl_synchronization libcrypto
+            "libcurl >= 7.85")
+endif()

@@ -50,9 +50,10 @@ run          applies the events of the input, JSON lines, in small batches, whil
 Exit status: 0 done, 1 it failed while running, 2 bad arguments.
 )";
 
-// Events in one batch, and webhooks that may wait before the next one.
+// Events in one batch; and before the next one, how many webhooks may wait, and how far payouts may be behind the journal.
 constexpr size_t kPart = 200;
 constexpr uint64_t kMaxWaiting = 3000;
+constexpr uint64_t kMaxBehind = 2000;
 constexpr absl::Duration kLook = absl::Milliseconds(10);
 constexpr absl::Duration kReportEvery = absl::Milliseconds(50);
 
@@ -121,11 +122,12 @@ class Runner {
     return absl::OkStatus();
   }
 
-  // Events come no faster than merchants can be told of them, so that a kill finds work of all kinds under way.
+  // Events come no faster than they are dealt with, so that a kill finds work of all kinds under way.
   absl::Status AwaitRoom() {
     return AwaitThat([this]() -> absl::StatusOr<bool> {
       NW_ASSIGN_OR_RETURN(const nw::WebhookStats stats, session_.webhooks->Stats());
-      return Followed(stats) && stats.waiting <= kMaxWaiting;
+      return Followed(stats) && stats.waiting <= kMaxWaiting &&
+             session_.payouts->followed().value() + kMaxBehind >= session_.ledger->Head().sequence.value();
     });
   }
 
@@ -205,15 +207,18 @@ absl::StatusOr<std::map<std::string, uint64_t>> WriteDeliveries(const nw::Webhoo
   return states;
 }
 
-// Attempts by how they ended, of all processes.
-absl::StatusOr<std::map<std::string, uint64_t>> CountAttempts(const nw::Webhooks& webhooks,
-                                                              const std::set<std::string>& merchants) {
-  std::map<std::string, uint64_t> counts;
+// Attempts by endpoint and by how they ended, of all processes.
+using AttemptCounts = std::map<std::string, std::map<std::string, uint64_t>>;
+
+absl::StatusOr<AttemptCounts> CountAttempts(const nw::Webhooks& webhooks, const std::set<std::string>& merchants) {
+  AttemptCounts counts;
   for (const std::string& merchant : merchants) {
     nw::AttemptQuery query{.merchant_id = merchant, .limit = nw::kMaxAttemptPage};
     do {
       NW_ASSIGN_OR_RETURN(const nw::WebhookAttemptPage page, webhooks.ListAttempts(query));
-      for (const nw::WebhookAttempt& attempt : page.attempts) ++counts[std::string(nw::Name(attempt.failure))];
+      for (const nw::WebhookAttempt& attempt : page.attempts) {
+        ++counts[attempt.delivery.endpoint_id][std::string(nw::Name(attempt.failure))];
+      }
       query.after = page.next;
     } while (!query.after.empty());
   }

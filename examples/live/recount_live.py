@@ -3,7 +3,7 @@
 """Counts again, on its own, what `live` must have done: to balances, at the bank, and in messages to merchants.
 
     recount_live.py --before DUMP --events FILE --rail FILE --plan FILE --secrets FILE --received FILE --deliveries FILE
-                    --after DUMP
+                    --report FILE --after DUMP
 
 before      what the ledger held before (settle --dump), payouts that were still open included
 events      what `live run` was given
@@ -11,6 +11,7 @@ rail        the books of the simulated bank
 plan        the endpoints, as given to `live endpoints`; secrets: what that printed
 received    what arrived, told by the receivers (receivers --log)
 deliveries  what the sender says became of each message
+report      what `live run` said at its end
 after       what the ledger holds now
 
 Like recount.py, whose rules it uses, it shares no code with the library, and it never looks at the journal: which messages must
@@ -40,7 +41,7 @@ TYPES = {
 
 # Of a message: whose, its type, what it is about, and how much.
 News = collections.namedtuple("News", "merchant type subject asset units")
-Endpoint = collections.namedtuple("Endpoint", "merchant patterns")
+Endpoint = collections.namedtuple("Endpoint", "merchant policy patterns")
 
 
 def lines_of(path):
@@ -133,8 +134,8 @@ def compare_ledger(books, before, after, differ):
 def read_plan(path):
     plan = {}
     for line in lines_of(path):
-        merchant, name, _, _, *patterns = line.split()
-        plan[name] = Endpoint(merchant, patterns)
+        merchant, name, _, policy, *patterns = line.split()
+        plan[name] = Endpoint(merchant, policy, patterns)
     return plan
 
 
@@ -167,7 +168,7 @@ def compare_webhooks(plan, news, files, differ):
     secrets = dict(line.split()[1:] for line in lines_of(files.secrets))
 
     counts = collections.Counter()
-    told, acknowledged, bodies = collections.Counter(), set(), {}
+    told, acknowledged, bodies, needless = collections.Counter(), set(), {}, set()
     for line in lines_of(files.received):
         arrival = json.loads(line)
         name = arrival["receiver"]
@@ -176,7 +177,8 @@ def compare_webhooks(plan, news, files, differ):
         if not arrival["verified"] or not is_signed(arrival, secrets[name]):
             counts["signature_failures"] += 1
         counts["repeated"] += this in bodies
-        counts["repeated_after_acknowledged"] += this in acknowledged
+        if this in acknowledged:
+            needless.add(this)
         if this not in bodies:
             bodies[this] = arrival["body"]
             told[name, read_news(arrival["body"])] += 1
@@ -198,18 +200,33 @@ def compare_webhooks(plan, news, files, differ):
     differ.note("states of deliveries", [], sorted(states.keys() - {"delivered", "dead"}))
     differ.note("delivered but not acknowledged", 0, len(states["delivered"] - acknowledged))
     differ.note("acknowledged but not delivered", 0, len(acknowledged - states["delivered"]))
+    given_up = collections.Counter(name for name, _ in states["dead"] if plan[name].policy != "short")
+    differ.note("given up where the policy is patient", {}, dict(given_up))
     differ.note("expected less delivered and dead", 0, sum(expected.values()) - len(acknowledged) - len(states["dead"]))
     differ.note("signature failures", 0, counts["signature_failures"])
+    # What a receiver has acknowledged comes again (and at a flaky one then perhaps several times) only if the sender did not
+    # live to read the answer, or gave up waiting for it.
+    with open(files.report, encoding="utf-8") as file:
+        attempts = json.load(file)["attempts"]
+    failures = collections.Counter()
+    repeated = collections.Counter(name for name, _ in needless)
+    for name in sorted(attempts.keys() | repeated.keys()):
+        ends = attempts.get(name, {})
+        failures.update(ends)
+        differ.note(f"messages repeated at {name} beyond answers that were lost", 0,
+                    max(0, repeated[name] - ends.get("unknown", 0) - ends.get("timeout", 0)))
+    differ.note("attempts", counts["attempts"], failures.total())
+    del failures["none"]
     return {"webhooks_expected": sum(expected.values()), "webhooks_delivered": len(acknowledged),
             "webhooks_dead": len(states["dead"]), "webhooks_retried": counts["retried"], "attempts": counts["attempts"],
-            "arrived": counts["arrived"], "repeated": counts["repeated"],
-            "repeated_after_acknowledged": counts["repeated_after_acknowledged"],
+            "failures": dict(sorted(failures.items())), "arrived": counts["arrived"], "repeated": counts["repeated"],
+            "repeated_after_acknowledged": len(needless),
             "signature_failures": counts["signature_failures"]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("before", "events", "rail", "plan", "secrets", "received", "deliveries", "after"):
+    for name in ("before", "events", "rail", "plan", "secrets", "received", "deliveries", "report", "after"):
         parser.add_argument("--" + name, required=True)
     files = parser.parse_args()
     try:

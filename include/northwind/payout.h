@@ -170,7 +170,7 @@ class Payouts {
     Intake& intake;
     PayoutRail& rail;
   };
-  // All parts must outlive it. InvalidArgument for options out of range.
+  // All parts must outlive it. InvalidArgument for options out of range; FailedPrecondition if the store has payouts open.
   static absl::StatusOr<std::unique_ptr<Payouts>> Open(const Parts& parts, const PayoutOptions& options = {});
   ~Payouts();  // Stop()
   Payouts(const Payouts&) = delete;

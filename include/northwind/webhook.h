@@ -363,7 +363,8 @@ struct WebhookOptions {
   absl::Duration breaker_longest_pause = absl::Minutes(10);
 
   // Bounds.
-  size_t max_in_flight = 2048;  // attempts under way in all, 1 … 16,384
+  // Attempts under way in all, 1 … 16,384; fewer if the process may not open so many files (docs/webhooks.md).
+  size_t max_in_flight = 2048;
   size_t max_endpoints = 1'000'000;
   size_t max_endpoints_per_merchant = 32;
   // How long Stop lets attempts under way go on before they are aborted.
@@ -408,7 +409,7 @@ class Webhooks {
     Scheduler& scheduler;  // its queues "nw/webhook" and "nw/webhook/now"
   };
   // All parts must outlive it. Messages are made of what is recorded after the first Open on a store. InvalidArgument for options out of
-  // range; FailedPrecondition names a host key that is missing; DataLoss for damaged records.
+  // range; FailedPrecondition names a host key that is missing, or the store has webhooks open; DataLoss for damaged records.
   static absl::StatusOr<std::unique_ptr<Webhooks>> Open(const Parts& parts, const WebhookOptions& options);
   ~Webhooks();  // Stop()
   Webhooks(const Webhooks&) = delete;

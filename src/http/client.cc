@@ -2,11 +2,13 @@
 #include "src/http/client.h"
 
 #include <curl/curl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,10 +25,23 @@ namespace northwind::internal::http {
 namespace {
 
 constexpr uint16_t kHttpPort = 80;
+constexpr size_t kUsualDescriptors = 1024;
+constexpr size_t kMaxDescriptors = 1 << 30;  // of a process without a limit
 // Nothing is missed by waiting longer; libcurl's own timers and wake-ups cut it short.
 constexpr int kMaxPollMs = 60'000;
+// A connection on which a request found no answer is not reused unless others use it too, and not at all once that is
+// longer ago than this.
+constexpr std::chrono::seconds kDoubt = kMaxIdle + std::chrono::seconds(1);
+constexpr size_t kMinDoubtsSwept = 64;
 // If waiting itself fails, for want of memory: not to spin.
 constexpr std::chrono::milliseconds kPauseAfterFailedPoll{10};
+
+// How many descriptors the process may have.
+size_t DescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUsualDescriptors;
+  return std::min<rlim_t>(limit.rlim_cur, kMaxDescriptors);
+}
 
 TransferRules MakeRules(ClientOptions& options) {
   AddressGuardOptions guard = std::move(options.guard);
@@ -34,8 +49,11 @@ TransferRules MakeRules(ClientOptions& options) {
   return {.guard = AddressGuard(std::move(guard)),
           .schemes = options.schemes,
           .ca_bundle = std::move(options.ca_bundle),
-          .user_agent = std::move(options.user_agent)};
+          .user_agent = std::move(options.user_agent),
+          .descriptors = static_cast<int>(DescriptorLimit() / 4 * 3)};
 }
+
+std::string Authority(const Url& url) { return absl::StrCat(url.host, ":", url.port); }
 
 }  // namespace
 
@@ -63,6 +81,8 @@ class Client::Loop {
   void OnResolved(const Resolved& resolved);
   void Connect(std::unique_ptr<Transfer> transfer);
   void ExpireLookups();
+  void Doubt(const Url& url);
+  bool IsInDoubt(const Url& url) const;
   void Perform();
   void Wait();
   // Those given, and all that are under way.
@@ -87,6 +107,9 @@ class Client::Loop {
   absl::flat_hash_map<uint64_t, std::unique_ptr<Transfer>> looking_up_;
   std::set<std::pair<SteadyTime, uint64_t>> lookup_deadlines_;           // of those
   absl::flat_hash_map<Transfer*, std::unique_ptr<Transfer>> connected_;  // with libcurl
+  // Hosts that left a request unanswered, and until when that counts; those of the past are dropped when it has grown.
+  absl::flat_hash_map<std::string, SteadyTime> in_doubt_;
+  size_t in_doubt_swept_ = 0;  // its size after that
 
   NameResolver resolver_;
   std::thread thread_;
@@ -200,6 +223,7 @@ void Client::Loop::OnResolved(const Resolved& resolved) {
 
 void Client::Loop::Connect(std::unique_ptr<Transfer> transfer) {
   if (!transfer->Prepare()) return Finish(std::move(transfer));
+  if (IsInDoubt(transfer->url())) transfer->UseOwnConnection();
   if (curl_multi_add_handle(multi_, transfer->easy()) != CURLM_OK) {
     transfer->Fail(Failure::kInternal, "out of memory");
     return Finish(std::move(transfer));
@@ -222,6 +246,20 @@ void Client::Loop::ExpireLookups() {
   }
 }
 
+void Client::Loop::Doubt(const Url& url) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  in_doubt_.insert_or_assign(Authority(url), now + kDoubt);
+  if (in_doubt_.size() < 2 * in_doubt_swept_ + kMinDoubtsSwept) return;
+  absl::erase_if(in_doubt_, [now](const auto& each) { return each.second <= now; });
+  in_doubt_swept_ = in_doubt_.size();
+}
+
+bool Client::Loop::IsInDoubt(const Url& url) const {
+  if (in_doubt_.empty()) return false;
+  const auto at = in_doubt_.find(Authority(url));
+  return at != in_doubt_.end() && std::chrono::steady_clock::now() < at->second;
+}
+
 void Client::Loop::Perform() {
   int running = 0;
   curl_multi_perform(multi_, &running);
@@ -236,6 +274,7 @@ void Client::Loop::Perform() {
     std::unique_ptr<Transfer> transfer = std::move(at->second);
     connected_.erase(at);
     transfer->Complete(code);
+    if (transfer->unanswered()) Doubt(transfer->url());
     curl_multi_remove_handle(multi_, transfer->easy());
     Finish(std::move(transfer));
   }
@@ -296,8 +335,14 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   CURLM* const multi = curl_multi_init();
   if (multi == nullptr) return absl::ResourceExhaustedError("no descriptors or memory for an HTTP client");
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(std::max<size_t>(options.max_in_flight, 1)));
-  return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi)));
+  const size_t kept = std::clamp<size_t>(options.max_in_flight, 1, std::max<size_t>(DescriptorLimit() / 2, 1));
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(kept));
+  try {
+    return std::unique_ptr<Client>(new Client(std::make_unique<Loop>(std::move(options), multi)));
+  } catch (const std::system_error&) {
+    curl_multi_cleanup(multi);
+    return absl::ResourceExhaustedError("no threads for an HTTP client");
+  }
 }
 
 Client::Client(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}

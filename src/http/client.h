@@ -33,10 +33,11 @@ struct ClientOptions {
   // How names are looked up.
   ResolveFunction resolve = ResolveBySystem;
 
-  // Requests accepted and not yet done; one more is refused. Also the most connections kept open for the next request.
+  // Requests accepted and not yet done; one more is refused. Also the most connections kept open for the next request, if
+  // the process may have twice as many descriptors.
   size_t max_in_flight = 4096;
-  // Names looked up at a time.
-  size_t max_resolver_threads = 16;
+  // Names looked up at a time; half of them, of names that are slow.
+  size_t max_resolver_threads = 64;
 };
 
 // Runs on the client's thread, one at a time: it must be quick, and must neither destroy the client nor wait for it. It may
@@ -50,12 +51,19 @@ using ResultCallback = absl::AnyInvocable<void(Result) &&>;
 // only vetted ones are connected to. Redirects are not followed; there are no proxies (nor the environment's), cookies,
 // compression, user information; the peer's certificate is verified, TLS 1.2 or newer.
 //
+// Sockets are opened up to three quarters of the descriptors that the process may have (its soft RLIMIT_NOFILE when the
+// client is made): a store in the same process that gets no more descriptors cannot write. A request beyond that fails with
+// Failure::kInternal. Raise the limit to some thousands for as many requests at a time.
+//
+// A host that lets a request's time run out without a byte in answer gets each further request on a connection of its own
+// for a while: HTTP/2 would go on to send all of them over one that may be dead.
+//
 // A request is attempted once, with one exception: if a connection that was kept turns out to be dead before any byte of a
 // response, libcurl sends it again on a new one. A receiver may therefore see it twice, as with any retry.
 class Client {
  public:
   // InvalidArgument for a ca_bundle that cannot be read or a user_agent that is no header value; ResourceExhausted if the
-  // machine has no descriptors left.
+  // machine has no descriptors or threads left.
   static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
   // Aborts what is under way; its callbacks have been called (Failure::kAborted) when this returns. Waits for name
   // lookups under way, which the system's resolver bounds by itself.

@@ -3,6 +3,7 @@
 
 #include <openssl/x509.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,8 +22,7 @@ namespace {
 
 // Every address of a name is judged; of those this many are tried.
 constexpr ptrdiff_t kMaxAddressesTried = 16;
-// A connection is not reused after so long without use, or so long after it was opened.
-constexpr long kMaxIdleSeconds = 60;
+// A connection is not reused so long after it was opened.
 constexpr long kMaxConnectionSeconds = 600;
 
 constexpr const char* kAddressMessage = "the host is, or has, an address that is not allowed";
@@ -127,6 +127,11 @@ bool Transfer::Prepare() {
   return false;
 }
 
+void Transfer::UseOwnConnection() {
+  Set(CURLOPT_FRESH_CONNECT, 1L);
+  Set(CURLOPT_FORBID_REUSE, 1L);
+}
+
 template <typename Value>
 void Transfer::Set(CURLoption option, Value value) {
   const CURLcode code = curl_easy_setopt(easy_.get(), option, value);
@@ -149,7 +154,7 @@ void Transfer::SetWhere() {
   Set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
   Set(CURLOPT_PREREQFUNCTION, &BeforeRequestCallback);
   Set(CURLOPT_PREREQDATA, static_cast<void*>(this));
-  Set(CURLOPT_MAXAGE_CONN, kMaxIdleSeconds);
+  Set(CURLOPT_MAXAGE_CONN, static_cast<long>(kMaxIdle.count()));
   Set(CURLOPT_MAXLIFETIME_CONN, kMaxConnectionSeconds);
 }
 
@@ -243,6 +248,7 @@ bool Transfer::OnHeader(std::string_view line) {
     headers_too_large_ = true;
     return false;
   }
+  if (head_is_over_) return true;  // a trailer, even if it looks like another head
   if (absl::StartsWith(ToAbsl(line), "HTTP/")) {
     result_.headers.clear();
     in_head_ = true;
@@ -252,6 +258,7 @@ bool Transfer::OnHeader(std::string_view line) {
   const size_t colon = line.find(':');
   if (TrimSpace(line).empty()) {
     in_head_ = false;
+    head_is_over_ = InfoLong(easy_.get(), CURLINFO_RESPONSE_CODE) >= 200;
   } else if (colon != std::string_view::npos && line[0] != ' ' && line[0] != '\t') {
     result_.headers.push_back({std::string(line.substr(0, colon)), std::string(TrimSpace(line.substr(colon + 1)))});
   }
@@ -273,7 +280,11 @@ curl_socket_t Transfer::OpenSocketCallback(void* self, curlsocktype purpose, cur
     transfer->refused_address_ = true;
     return CURL_SOCKET_BAD;
   }
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  const int made = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (made >= 0 && made < transfer->rules_.descriptors) return made;
+  if (made >= 0) close(made);
+  transfer->no_descriptor_ = made >= 0 || errno == EMFILE || errno == ENFILE;
+  return CURL_SOCKET_BAD;
 }
 
 int Transfer::ResolverStartCallback(void* /*resolver*/, void* /*reserved*/, void* self) {
@@ -294,7 +305,9 @@ int Transfer::BeforeRequestCallback(void* self, char* remote, char* /*local*/, i
 
 void Transfer::Complete(CURLcode code) {
   ReadInfo();
-  if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && result_.truncated)) return;
+  if (code == CURLE_OK || result_.truncated) return;  // cut by us, whatever libcurl makes of that
+  unanswered_ = code == CURLE_OPERATION_TIMEDOUT && header_bytes_ == 0 &&
+                InfoTime(easy_.get(), CURLINFO_PRETRANSFER_TIME_T) > absl::ZeroDuration();
   FailBy(code);
 }
 
@@ -326,6 +339,8 @@ void Transfer::FailBy(CURLcode code) {
   if (refused_address_ && code != CURLE_OPERATION_TIMEDOUT) {
     return Fail(Failure::kBlockedAddress, kAddressMessage);
   }
+  if (no_descriptor_ && code == CURLE_COULDNT_CONNECT)
+    return Fail(Failure::kInternal, "no descriptor for a connection");
   switch (code) {
     case CURLE_OUT_OF_MEMORY:
 #if LIBCURL_VERSION_NUM >= 0x080600

@@ -39,7 +39,12 @@ struct TransferRules {
   Schemes schemes;
   std::string ca_bundle;
   std::string user_agent;
+  // Sockets are below it: what is above is left to the rest of the process.
+  int descriptors;
 };
+
+// A connection is not reused after so long without use.
+inline constexpr std::chrono::seconds kMaxIdle{60};
 
 // One request under way, from Start to its result:
 //
@@ -64,6 +69,8 @@ class Transfer {
   bool Check();
   bool Vet(const absl::StatusOr<std::vector<IpAddress>>& addresses);
   bool Prepare();
+  // After Prepare: on a new connection, which is closed afterwards.
+  void UseOwnConnection();
   void Complete(CURLcode code);
   // Ends it for a reason of the caller's.
   void Fail(Failure failure, std::string message);
@@ -73,6 +80,8 @@ class Transfer {
   const Url& url() const { return url_; }
   CURL* easy() const { return easy_.get(); }
   ResultCallback& callback() { return callback_; }
+  // Once complete: whether it was sent, and its time ran out without a byte in answer.
+  bool unanswered() const { return unanswered_; }
   // Until when it must be connected.
   SteadyTime connect_deadline() const { return connect_deadline_; }
 
@@ -115,8 +124,11 @@ class Transfer {
   // Of the response being read.
   size_t header_bytes_ = 0;
   bool in_head_ = false;
+  bool head_is_over_ = false;  // the final one
   bool headers_too_large_ = false;
   bool refused_address_ = false;
+  bool no_descriptor_ = false;
+  bool unanswered_ = false;
   CURLcode set_code_ = CURLE_OK;  // the first error of setting an option
 
   // In this order: the easy handle, destroyed first, uses the others.

@@ -54,7 +54,10 @@ class Payouts::Core {
         options_(options),
         follower_(parts.ledger, parts.store, parts.scheduler, options.policy),
         worker_(parts, options, options.clock != nullptr ? *options.clock : *Clock::System()) {}
-  ~Core() { Stop(); }
+  ~Core() {
+    Stop();
+    parts_.store.engine().ReleaseSlot(internal::Engine::Slot::kPayouts);
+  }
 
   absl::Status Load() { return follower_.Load(); }
   absl::Status Start();
@@ -271,6 +274,9 @@ absl::StatusOr<std::unique_ptr<Payouts>> Payouts::Open(const Parts& parts, const
   if (options.policy.max_attempts != 0 || options.policy.max_age != absl::InfiniteDuration() ||
       !options.policy.delays.empty()) {
     return absl::InvalidArgumentError("payouts: the policy must not end");
+  }
+  if (!parts.store.engine().AcquireSlot(internal::Engine::Slot::kPayouts)) {
+    return absl::FailedPreconditionError("the store has payouts open");
   }
   auto core = std::make_unique<Core>(parts, options);
   NW_RETURN_IF_ERROR(core->Load());

@@ -227,8 +227,8 @@ class Engine {
   // Bytes of live files, log included.
   uint64_t DiskBytes() const;
 
-  // At most one ledger and one scheduler at a time: false if taken.
-  enum class Slot : uint8_t { kLedger, kScheduler };
+  // At most one of each at a time: false if taken.
+  enum class Slot : uint8_t { kLedger, kScheduler, kPayouts, kWebhooks, kCount };
   bool AcquireSlot(Slot slot);
   void ReleaseSlot(Slot slot);
 

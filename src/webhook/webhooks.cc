@@ -125,7 +125,10 @@ class Webhooks::Core {
  public:
   static absl::StatusOr<std::unique_ptr<Core>> Open(const Parts& parts, const WebhookOptions& options,
                                                     http::ResolveFunction resolve);
-  ~Core() { Stop(); }
+  ~Core() {
+    Stop();
+    parts_.store.engine().ReleaseSlot(internal::Engine::Slot::kWebhooks);
+  }
 
   absl::Status Start();
   void Stop();
@@ -198,8 +201,11 @@ absl::StatusOr<std::unique_ptr<Webhooks::Core>> Webhooks::Core::Open(const Parts
   for (const WebhookHostKey& key : options.host_keys) keys.push_back({key.id, internal::SecretBytes(key.key)});
   NW_ASSIGN_OR_RETURN(internal::SecretBox box, internal::SecretBox::Make(std::move(keys)));
 
-  std::unique_ptr<Core> core(new Core(parts, options));
   internal::Engine& engine = parts.store.engine();
+  if (!engine.AcquireSlot(internal::Engine::Slot::kWebhooks)) {
+    return absl::FailedPreconditionError("the store has webhooks open");
+  }
+  std::unique_ptr<Core> core(new Core(parts, options));
   NW_ASSIGN_OR_RETURN(core->book_,
                       EndpointBook::Open(engine, std::move(box),
                                          {.clock = &core->clock_,

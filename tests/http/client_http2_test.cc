@@ -36,6 +36,7 @@ class HttpClientHttp2 : public ::testing::Test {
       hanging_.Add();
       return {.hang = true};
     }
+    if (request.target == "/stuck" && server_.connections() == 1) return {.hang = true};
     if (request.target == "/endless") return {.status = 500, .body = "abc", .kind = Http2Answer::Body::kEndless};
     return {.status = 201, .body = absl::StrCat(request.method, " ", request.target, " ", request.body)};
   }
@@ -95,6 +96,20 @@ TEST_F(HttpClientHttp2, ACutBodyAndADeadlineEndOneRequestAndNotItsNeighbours) {
   client_.reset();
   EXPECT_THAT(hang.all(), Each(FailsWith(Failure::kAborted)));
   EXPECT_THAT(hang.all(), SizeIs(1));
+}
+
+// A connection may be dead without an end of it: the receiver's machine is gone, or a balancer has lost what was behind it.
+TEST_F(HttpClientHttp2, AConnectionThatLeftARequestUnansweredGetsNoMoreOfThem) {
+  EXPECT_EQ(Fetch(*client_, To("/")).status, 201);
+  http::Request stuck = To("/stuck");
+  stuck.timeout = absl::Milliseconds(200);
+  EXPECT_THAT(Fetch(*client_, stuck), FailsWith(Failure::kTimeout));
+  for (const size_t connections : {2u, 3u}) {
+    const http::Result next = Fetch(*client_, To("/stuck"));
+    EXPECT_THAT(next, FailsWith(Failure::kNone));
+    EXPECT_FALSE(next.reused_connection);
+    EXPECT_EQ(server_.connections(), connections);
+  }
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Servers that never stop, never begin, or send too much.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -180,6 +183,40 @@ TEST(HttpClientLimits, ALookupThatHangsIsGivenUpAtTheDeadline) {
   over.Notify();
   EXPECT_THAT(result, FailsWith(Failure::kTimeout));
   EXPECT_EQ(result.message, "timed out looking up the host's name");
+}
+
+TEST(HttpClientLimits, TheLastDescriptorsAreLeftToTheRestOfTheProcess) {
+  constexpr size_t kRequests = 150;
+  constexpr rlim_t kDescriptors = 256;
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
+  const rlimit few = {.rlim_cur = kDescriptors, .rlim_max = usual.rlim_max};
+  Counter held;
+  TestServer server([&](ServedConnection& connection) {
+    connection.Read();
+    held.Add();
+    connection.AwaitEnd();
+  });
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  auto client = MakeClient();
+  Results failed;
+  for (size_t i = 0; i < kRequests; ++i) {
+    EXPECT_THAT(client->Start(Get(server),
+                              [&, note = failed.Callback()](http::Result result) mutable {
+                                if (result.failure == Failure::kAborted) return;
+                                std::move(note)(std::move(result));
+                                held.Add();
+                              }),
+                IsOk());
+  }
+  held.Await(kRequests);
+  EXPECT_FALSE(failed.all().empty());
+  EXPECT_THAT(failed.all(), ::testing::Each(FailsWith(Failure::kInternal)));
+  const int free = open("/dev/null", O_RDONLY);
+  EXPECT_GE(free, 0);
+  close(free);
+  client.reset();
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
 }
 
 }  // namespace

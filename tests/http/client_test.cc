@@ -172,6 +172,7 @@ TEST(HttpClient, UnderstandsEveryWayToEndAResponse) {
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\nX-Trailer: "
        "1\r\nRetry-After: 9\r\n\r\n",
        200, "abcde"},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nHTTP/1.1 500 No: 1\r\n\r\n", 200, "abc"},
       {"HTTP/1.0 200 OK\r\n\r\nuntil the end", 200, "until the end"},
       {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end", 200, "until the end"},
       {"HTTP/1.1 204 No Content\r\n\r\n", 204, ""},

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "tests/http/client_fixture.h"
 
@@ -91,6 +93,75 @@ TEST(NameResolver, ANameThatHangsKeepsOneThreadAndTheOthersGoOn) {
   EXPECT_EQ(answers.count(), 10u);
   release.Notify();
   for (uint64_t ticket = 1; ticket <= 10; ++ticket) EXPECT_FALSE(answers.Await(ticket).ok());
+}
+
+// Names that once failed, or took long, and then hang.
+TEST(NameResolver, NamesKnownToBeSlowLeaveHalfOfTheThreadsToTheOthers) {
+  struct Case {
+    absl::Status first;
+    std::chrono::seconds slow;
+  };
+  for (const Case& each : {Case{absl::UnavailableError("servers"), std::chrono::hours(1)},
+                           Case{absl::NotFoundError("name"), std::chrono::seconds(0)}}) {
+    Answers answers;
+    Counter running;
+    std::atomic<bool> hang = false;
+    absl::Notification release;
+    NameResolver resolver(
+        [&](const std::string& host) -> Addresses {
+          if (host[0] == 'q') return absl::NotFoundError(host);
+          if (!hang) return each.first;
+          running.Add();
+          release.WaitForNotification();
+          return absl::NotFoundError(host);
+        },
+        4, answers.Function(), each.slow);
+    for (uint64_t ticket = 0; ticket < 8; ++ticket) {
+      resolver.Lookup(absl::StrCat("slow", ticket), ticket);
+      answers.Await(ticket).IgnoreError();
+    }
+    hang = true;
+    for (uint64_t ticket = 10; ticket < 18; ++ticket) resolver.Lookup(absl::StrCat("slow", ticket - 10), ticket);
+    running.Await(2);
+    for (uint64_t ticket = 20; ticket < 40; ++ticket) {
+      resolver.Lookup(absl::StrCat("quick", ticket), ticket);
+      EXPECT_FALSE(answers.Await(ticket).ok());
+    }
+    EXPECT_EQ(running.count(), 2u);
+    resolver.Forget("slow7", 17);
+    release.Notify();
+    for (uint64_t ticket = 10; ticket < 17; ++ticket) EXPECT_FALSE(answers.Await(ticket).ok());
+    EXPECT_EQ(running.count(), 7u);
+  }
+}
+
+TEST(NameResolver, ANameThatIsQuickAgainIsLikeAnyOther) {
+  Answers answers;
+  Counter running;
+  std::atomic<int> round = 0;
+  absl::Notification release;
+  NameResolver resolver(
+      [&](const std::string& host) -> Addresses {
+        if (round == 0) return absl::UnavailableError(host);
+        if (round == 2) {
+          running.Add();
+          release.WaitForNotification();
+        }
+        return absl::NotFoundError(host);
+      },
+      2, answers.Function(), std::chrono::hours(1));
+  uint64_t ticket = 0;
+  for (; round < 2; ++round) {
+    for (const char* host : {"a.test", "b.test"}) {
+      resolver.Lookup(host, ++ticket);
+      EXPECT_FALSE(answers.Await(ticket).ok());
+    }
+  }
+  resolver.Lookup("a.test", 5);
+  resolver.Lookup("b.test", 6);
+  running.Await(2);  // of slow ones, only one would run
+  release.Notify();
+  for (const uint64_t each : {5, 6}) EXPECT_FALSE(answers.Await(each).ok());
 }
 
 TEST(NameResolver, WhatIsForgottenIsNotAnswered) {

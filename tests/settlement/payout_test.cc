@@ -132,6 +132,11 @@ std::vector<std::string> TimelineOf(const Payout& payout) {
   return lines;
 }
 
+TEST_F(PayoutTest, AStoreHasOneOfThemOpen) {
+  EXPECT_THAT(Payouts::Open({*ledger_, *store_, *scheduler_, *intake_, rail_}, {}).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
 TEST_F(PayoutTest, ARequestedPayoutIsSubmittedOnceAndPaid) {
   Request();
   EXPECT_THAT(payouts_->GetPayout("po1"), StatusIs(absl::StatusCode::kNotFound));
@@ -472,6 +477,7 @@ TEST_F(PayoutTest, TheLongestRecordsOfABatchFitOneWrite) {
   options.clock = &clock_;
   options.batch = 256;
   options.policy.jitter = Jitter::kNone;
+  payouts_.reset();
   NW_ASSERT_OK_AND_ASSIGN(payouts_, Payouts::Open({*ledger_, *store_, *scheduler_, *intake_, rail_}, options));
   std::vector<PaymentEvent> events = {Captured("pay1", 1'000'000)};
   for (int i = 0; i < 300; ++i) {

@@ -63,6 +63,40 @@ TEST_F(WebhooksTest, AnEventIsDeliveredSignedWithAReceipt) {
   EXPECT_EQ(webhooks_->Stats()->waiting, 0u);
 }
 
+TEST_F(WebhooksTest, AnEndpointMayBeSignedForWithAKeyThatItCannotSignWith) {
+  TestReceiver receiver;
+  const NewEndpoint made =
+      Create("m1", {.id = "ep", .url = receiver.url(), .scheme = SignatureScheme::kEd25519});
+  EXPECT_THAT(made.secret, StartsWith("whpk_"));
+  Start();
+  Capture("pay_1");
+  receiver.Await(1);
+  const ReceivedMessage message = receiver.messages().front();
+  EXPECT_THAT(message.headers.signature, StartsWith("v1a,"));
+  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()), IsOk());
+  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body + " ", clock_.Now()),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+}
+
+TEST_F(WebhooksTest, AStoreHasOneOfThemOpen) {
+  EXPECT_THAT(Webhooks::Open({*ledger_, *store_, *scheduler_}, options_).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(WebhooksTest, AMissingHostKeyIsFoundOnOpening) {
+  Create("m1", {.id = "ep", .url = "http://127.0.0.1:1/"});
+  webhooks_.reset();
+  options_.host_keys = {{.id = "new", .key = std::string("abcdef0123456789abcdef0123456789")}};
+  EXPECT_THAT(Webhooks::Open({*ledger_, *store_, *scheduler_}, options_).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("test")));
+  options_.host_keys.push_back({.id = "test", .key = std::string("0123456789abcdef0123456789abcdef")});
+  Reopen();
+  EXPECT_THAT(webhooks_->ResealSecrets(), IsOkAndHolds(1u));
+  EXPECT_THAT(webhooks_->ResealSecrets(), IsOkAndHolds(0u));
+  options_.host_keys.pop_back();
+  Reopen();
+}
+
 TEST_F(WebhooksTest, EachMatchingEndpointOfTheMerchantIsToldOnceUnderOneId) {
   TestReceiver all, payouts, other;
   Create("m1", {.id = "all", .url = all.url()});
