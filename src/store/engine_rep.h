@@ -15,7 +15,7 @@ namespace northwind::internal {
 struct Engine::Rep {
   std::unique_ptr<Database> database;
   std::array<std::atomic<bool>, static_cast<size_t>(Engine::Slot::kCount)> slot_taken{};
-  absl::Mutex ingest_mutex;                       // held to ingest, and shared to keep ingests out
+  absl::Mutex ingest_mutex;  // held to ingest, and shared to keep ingests out
 };
 
 }  // namespace northwind::internal

@@ -207,7 +207,8 @@ absl::Status Sender::NoteUnknown(std::vector<ClaimedTask>& claimed) {
   }
   if (leases.empty()) return absl::OkStatus();
   const absl::Status written = parts_.scheduler.Extend(leases, kLease).status();
-  if (absl::IsResourceExhausted(written)) return absl::OkStatus();  // a full disk: with the end of the next attempt, then
+  if (absl::IsResourceExhausted(written))
+    return absl::OkStatus();  // a full disk: with the end of the next attempt, then
   NW_RETURN_IF_ERROR(written);
   for (ClaimedTask& task : claimed) task.previous_unknown = false;
   return absl::OkStatus();

@@ -254,7 +254,7 @@ void Webhooks::Core::Stop() {
   const absl::MutexLock one_at_a_time(&lifecycle_mutex_);
   stopping_ = true;
   if (thread_.joinable()) thread_.join();
-  if (sender_ != nullptr) sender_->Stop();  // null: Open met an error
+  if (sender_ != nullptr) sender_->Stop();  // null if opening failed on the way
 }
 
 absl::Status Webhooks::Core::status() const {

@@ -193,7 +193,9 @@ class LedgerRewritten : public ::testing::Test {
     Random& random = writing_->random();
     while (contents.size() > at_most)
       contents.erase(contents.begin() + static_cast<long>(random.Below(contents.size())));
-    for (const auto& [key, value] : contents) {
+    for (const auto& each : contents) {
+      const std::string& key = each.first;  // names that a lambda may capture
+      const std::string& value = each.second;
       for (size_t i = 0; i < places && !value.empty(); ++i) {
         const size_t place = random.Below(value.size());
         for (const Change& change : SpoiledAt(value, place, random)) {
@@ -243,7 +245,8 @@ TEST_F(LedgerRewritten, TimesAreFound) { SpoilEach(Space::kTimes, "times", 3, 30
 TEST_F(LedgerRewritten, TheCheckpointItselfIsFound) {
   const auto contents = Contents(Space::kState);
   ASSERT_EQ(contents.size(), 1U);
-  const auto& [key, value] = contents[0];
+  const std::string& key = contents[0].first;
+  const std::string& value = contents[0].second;
   for (size_t place = 0; place < value.size(); ++place) {
     for (const Change& change : SpoiledAt(value, place, writing_->random())) {
       ASSERT_NO_FATAL_FAILURE(Attack(Space::kState, key, value, change.what + " at byte " + std::to_string(place),

@@ -226,7 +226,8 @@ TEST(LedgerPowerCut, AgainAndAgainOnOneLedger) {
   Random random(seed ^ 1);
   FaultRun run(seed);
   ASSERT_THAT(run.Open(), IsOk());
-  for (int cycle = 0; cycle < 60; ++cycle) {
+  const uint64_t cycles = TestOps(60, "NORTHWIND_TEST_KILLS");
+  for (uint64_t cycle = 0; cycle < cycles; ++cycle) {
     run.disk().CutPowerAfter(random.Below(random.OneIn(3) ? 20 : 300));
     ASSERT_TRUE(run.Run(200).ok() || run.disk().PowerIsCut());
     ASSERT_FALSE(::testing::Test::HasFatalFailure()) << "cycle " << cycle;

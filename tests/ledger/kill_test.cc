@@ -5,8 +5,6 @@
 // Every batch that the child was told is durable must be there; no batch may be there in part; and all books must be
 // in order. NORTHWIND_TEST_KILLS sets the number of kills of each case.
 #include <algorithm>
-#include <chrono>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <set>
@@ -18,8 +16,8 @@
 #include "northwind/ledger.h"
 #include "northwind/store.h"
 #include "tests/ledger/kill_protocol.h"
-#include "tests/support/child_process.h"
 #include "tests/support/invariants.h"
+#include "tests/support/killer.h"
 #include "tests/support/seed.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -32,17 +30,17 @@ class KillLoop {
   KillLoop(uint64_t seed, uint64_t checkpoint_interval) : random_(seed), checkpoint_interval_(checkpoint_interval) {}
 
   void Run(uint64_t kills) {
-    while (kills_ < kills) {
+    while (killer_.kills() < kills) {
       StartOver();
       // A new directory now and then, so that checking everything stays quick.
-      for (int round = 0; round < 8 && kills_ < kills; ++round) {
+      for (int round = 0; round < 8 && killer_.kills() < kills; ++round) {
         const uint64_t in_a_row = 1 + random_.Below(3);
-        for (uint64_t i = 0; i < in_a_row; ++i) ASSERT_NO_FATAL_FAILURE(RunAndKill()) << "kill " << kills_;
-        ASSERT_NO_FATAL_FAILURE(Check(round % 4 == 3)) << "after kill " << kills_;
+        for (uint64_t i = 0; i < in_a_row; ++i) ASSERT_NO_FATAL_FAILURE(RunAndKill()) << "kill " << killer_.kills();
+        ASSERT_NO_FATAL_FAILURE(Check(round % 4 == 3)) << "after kill " << killer_.kills();
       }
     }
-    std::printf("%llu kills, %llu while opening; %llu batches said to be durable, %llu found beyond those\n", kills_,
-                kills_while_opening_, acknowledged_in_all_, found_beyond_);
+    std::printf("%llu kills, %llu while opening; %llu batches said to be durable, %llu found beyond those\n",
+                killer_.kills(), killer_.kills_while_opening(), acknowledged_in_all_, found_beyond_);
     EXPECT_GT(acknowledged_in_all_, kills);
     EXPECT_GT(found_beyond_, 0U) << "not one kill came between a write and its answer";
   }
@@ -58,58 +56,14 @@ class KillLoop {
 
   void RunAndKill() {
     ++run_;
-    ChildProcess child({NORTHWIND_LEDGER_CHILD, "commit", *directory_ / "store", std::to_string(run_),
-                        std::to_string(random_.Next() >> 1), std::to_string(checkpoint_interval_)});
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    // Either some time after its start, most likely while it opens; or some time after it has opened; or with a certain
-    // answer.
-    const uint64_t choice = random_.Below(10);
-    const bool await_open = choice >= 3;
-    const uint64_t answers = choice >= 6 ? 1 + random_.Below(200) : 0;
-    const auto start = std::chrono::steady_clock::now();
-    const auto delay = std::chrono::microseconds(random_.Below(await_open ? 40'000 : 2 * opening_took_));
-    auto moment = start + delay;
-    opened_ = false;
-    received_ = 0;
-    while (true) {
-      const auto now = std::chrono::steady_clock::now();
-      ASSERT_LT(now, deadline) << "the child does nothing";
-      const bool ready = (!await_open || opened_) && received_ >= answers;
-      if (ready && now >= moment) break;
-      const bool was_open = opened_;
-      // Whether the clock or an answer brings the next step: look again soon.
-      ASSERT_TRUE(child.Read(bytes_, ready ? 0 : 1)) << "the child ended by itself";
-      TakeMessages();
-      if (await_open && opened_ && !was_open) {
-        opening_took_ = 1 + static_cast<uint64_t>((now - start) / std::chrono::microseconds(1));
-        moment = now + delay;
-      }
-      if (answers > 0) moment = now;
-    }
-    child.Kill();
-    while (child.Read(bytes_, -1)) TakeMessages();
-    TakeMessages();
-    const int status = child.Wait();
-    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "the child ended with " << status;
-    bytes_.clear();
-    ++kills_;
-    if (!opened_) ++kills_while_opening_;
-  }
-
-  void TakeMessages() {
-    size_t used = 0;
-    for (; used + sizeof(Message) <= bytes_.size(); used += sizeof(Message)) {
-      Message message;
-      std::memcpy(&message, bytes_.data() + used, sizeof(message));
-      if (message.kind == Message::kOpened) {
-        opened_ = true;
-      } else {
-        acknowledged_.insert(message.batch);
-        ++received_;
-        ++acknowledged_in_all_;
-      }
-    }
-    bytes_.erase(0, used);
+    killer_.RunAndKill({NORTHWIND_LEDGER_CHILD, "commit", *directory_ / "store", std::to_string(run_),
+                        std::to_string(random_.Next() >> 1), std::to_string(checkpoint_interval_)},
+                       [this](const Message& message) {
+                         if (message.kind == Message::kOpened) return true;
+                         acknowledged_.insert(message.batch);
+                         ++acknowledged_in_all_;
+                         return false;
+                       });
   }
 
   void Check(bool thoroughly) {
@@ -176,18 +130,13 @@ class KillLoop {
   };
 
   Random random_;
+  Killer<Message> killer_{random_, KillMoments()};
   const uint64_t checkpoint_interval_;
   std::unique_ptr<TempDir> directory_;
   uint32_t run_ = 0;
-  unsigned long long kills_ = 0;
-  unsigned long long kills_while_opening_ = 0;
   unsigned long long acknowledged_in_all_ = 0;
   unsigned long long found_beyond_ = 0;
 
-  uint64_t opening_took_ = 60'000;  // microseconds, the last time
-  std::string bytes_;               // of the pipe, not yet understood
-  bool opened_ = false;
-  uint64_t received_ = 0;
   std::set<BatchName> acknowledged_;    // since the last check
   std::map<BatchName, Batch> batches_;  // found since the last check
   std::map<uint32_t, BatchName> host_records_;

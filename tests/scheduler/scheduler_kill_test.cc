@@ -5,8 +5,6 @@
 // or its completion was sent and is written with its host record: one of the two, never both, never neither. No
 // acknowledged completion or dead letter is undone, calls are there whole or not at all, epochs and attempts never fall,
 // and no claim is answered twice under one epoch. NORTHWIND_TEST_KILLS sets the number of kills of each case.
-#include <chrono>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,7 +16,7 @@
 #include "northwind/scheduler.h"
 #include "northwind/store.h"
 #include "tests/scheduler/kill_protocol.h"
-#include "tests/support/child_process.h"
+#include "tests/support/killer.h"
 #include "tests/support/seed.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -31,21 +29,21 @@ class KillLoop {
   KillLoop(uint64_t seed, uint64_t min_log_bytes) : random_(seed), min_log_bytes_(min_log_bytes) {}
 
   void Run(uint64_t kills) {
-    while (kills_ < kills) {
+    while (killer_.kills() < kills) {
       directory_ = std::make_unique<TempDir>();
       batches_.clear();
       tasks_.clear();
       // A new directory now and then, so that checking everything stays quick.
-      for (int round = 0; round < 8 && kills_ < kills; ++round) {
+      for (int round = 0; round < 8 && killer_.kills() < kills; ++round) {
         const uint64_t in_a_row = 1 + random_.Below(3);
-        for (uint64_t i = 0; i < in_a_row; ++i) ASSERT_NO_FATAL_FAILURE(RunAndKill()) << "kill " << kills_;
-        ASSERT_NO_FATAL_FAILURE(Check()) << "after kill " << kills_;
+        for (uint64_t i = 0; i < in_a_row; ++i) ASSERT_NO_FATAL_FAILURE(RunAndKill()) << "kill " << killer_.kills();
+        ASSERT_NO_FATAL_FAILURE(Check()) << "after kill " << killer_.kills();
       }
     }
     std::printf(
         "%llu kills, %llu while opening; acknowledged: %llu batches, %llu claims, %llu completions; %llu "
         "completions found beyond those\n",
-        kills_, kills_while_opening_, scheduled_, claimed_, completed_, beyond_);
+        killer_.kills(), killer_.kills_while_opening(), scheduled_, claimed_, completed_, beyond_);
     EXPECT_GT(completed_, kills);
     EXPECT_GT(beyond_, 0U) << "not one kill came between a write and its answer";
   }
@@ -66,60 +64,17 @@ class KillLoop {
 
   void RunAndKill() {
     ++run_;
-    ChildProcess child({NORTHWIND_SCHEDULER_CHILD, *directory_ / "store", std::to_string(run_),
-                        std::to_string(random_.Next() >> 1), std::to_string(min_log_bytes_)});
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    // Either some time after its start, most likely while it opens; or some time after it has opened; or with a certain
-    // message.
-    const uint64_t choice = random_.Below(10);
-    const bool await_open = choice >= 2;
-    const uint64_t messages = choice >= 5 ? 1 + random_.Below(2000) : 0;
-    const auto start = std::chrono::steady_clock::now();
-    const auto delay = std::chrono::microseconds(random_.Below(await_open ? 40'000 : 2 * opening_took_));
-    auto moment = start + delay;
-    opened_ = false;
-    received_ = 0;
-    while (true) {
-      const auto now = std::chrono::steady_clock::now();
-      ASSERT_LT(now, deadline) << "the child does nothing";
-      const bool ready = (!await_open || opened_) && received_ >= messages;
-      if (ready && now >= moment) break;
-      const bool was_open = opened_;
-      // Whether the clock or a message brings the next step: look again soon.
-      ASSERT_TRUE(child.Read(bytes_, ready ? 0 : 1)) << "the child ended by itself";
-      ASSERT_NO_FATAL_FAILURE(TakeMessages());
-      if (await_open && opened_ && !was_open) {
-        opening_took_ = 1 + static_cast<uint64_t>((now - start) / std::chrono::microseconds(1));
-        moment = now + delay;
-      }
-      if (messages > 0) moment = now;
-    }
-    child.Kill();
-    while (child.Read(bytes_, -1)) ASSERT_NO_FATAL_FAILURE(TakeMessages());
-    ASSERT_NO_FATAL_FAILURE(TakeMessages());
-    const int status = child.Wait();
-    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "the child ended with " << status;
-    bytes_.clear();
-    ++kills_;
-    if (!opened_) ++kills_while_opening_;
-  }
-
-  void TakeMessages() {
-    size_t used = 0;
-    for (; used + sizeof(Message) <= bytes_.size(); used += sizeof(Message)) {
-      Message message;
-      std::memcpy(&message, bytes_.data() + used, sizeof(message));
-      ASSERT_NO_FATAL_FAILURE(Take(message)) << IdOf(message.task) << ", epoch " << message.epoch;
-      ++received_;
-    }
-    bytes_.erase(0, used);
+    killer_.RunAndKill({NORTHWIND_SCHEDULER_CHILD, *directory_ / "store", std::to_string(run_),
+                        std::to_string(random_.Next() >> 1), std::to_string(min_log_bytes_)},
+                       [this](const Message& message) {
+                         if (message.kind == Message::kOpened) return true;
+                         SCOPED_TRACE(IdOf(message.task) + ", epoch " + std::to_string(message.epoch));
+                         Take(message);
+                         return false;
+                       });
   }
 
   void Take(const Message& message) {
-    if (message.kind == Message::kOpened) {
-      opened_ = true;
-      return;
-    }
     if (message.kind == Message::kScheduling) {
       batches_[message.task.batch] = {.size = message.number};
       return;
@@ -217,20 +172,15 @@ class KillLoop {
   }
 
   Random random_;
+  Killer<Message> killer_{random_, {.while_opening = 2, .with_message = 5, .messages = 2000}};
   const uint64_t min_log_bytes_;
   std::unique_ptr<TempDir> directory_;
   uint32_t run_ = 0;
-  unsigned long long kills_ = 0;
-  unsigned long long kills_while_opening_ = 0;
   unsigned long long scheduled_ = 0;
   unsigned long long claimed_ = 0;
   unsigned long long completed_ = 0;
   unsigned long long beyond_ = 0;
 
-  uint64_t opening_took_ = 60'000;  // microseconds, the last time
-  std::string bytes_;               // of the pipe, not yet understood
-  bool opened_ = false;
-  uint64_t received_ = 0;
   // Of this directory, as its children told.
   std::map<BatchName, Batch> batches_;
   std::map<TaskName, Task> tasks_;

@@ -4,7 +4,7 @@
 //
 //   NORTHWIND_TEST_SEED=123   repeat the run that printed 123
 //   NORTHWIND_TEST_OPS=5e7    run longer: operations of each workload
-//   NORTHWIND_TEST_KILLS=1e4  likewise: kills of each kill loop
+//   NORTHWIND_TEST_KILLS=1e4  likewise: kills, or cuts of the power, of each loop of them
 #ifndef NORTHWIND_TESTS_SUPPORT_SEED_H_
 #define NORTHWIND_TESTS_SUPPORT_SEED_H_
 

@@ -4,8 +4,9 @@
 
     python3 tests/webhook/notify_test.py PROGRAM
 
-Standard library only; signatures are computed once more here. tests/package runs it on what it built with the installed
-library.
+Signatures are computed once more here, and verified by the reference implementation of Standard Webhooks (`standardwebhooks`
+of PyPI) where that is installed; with NORTHWIND_REFERENCE=must it has to be. tests/package runs it on what it built with
+the installed library.
 """
 import base64
 import hashlib
@@ -21,6 +22,13 @@ import sys
 import tempfile
 import threading
 import unittest
+
+try:
+    import standardwebhooks
+except ImportError:
+    if os.environ.get("NORTHWIND_REFERENCE") == "must":
+        raise
+    standardwebhooks = None
 
 PROGRAM = None
 TIMEOUT = 120
@@ -103,6 +111,11 @@ class Notify(unittest.TestCase):
             mac = hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256)
             self.assertEqual(headers["webhook-signature"], "v1," + base64.b64encode(mac).decode())
             self.verify(secret, headers, body)
+            if standardwebhooks is not None:
+                reference = standardwebhooks.Webhook(secret)
+                reference.verify(body, dict(headers))
+                with self.assertRaises(standardwebhooks.WebhookVerificationError):
+                    reference.verify(body.replace(b"2500", b"9500"), dict(headers))
             self.assertIn("UNAUTHENTICATED", self.verify(secret, headers, body.replace(b"2500", b"9500"), expect=1))
             message = json.loads(body)
             amounts[message["type"]] = message["data"]["amount"]["units"]

@@ -37,7 +37,7 @@ namespace {
 using examples::Behaviour;
 using examples::ReceiverFleet;
 
-constexpr uint64_t kMerchants = 100;  // each with a good endpoint and a bad one
+constexpr size_t kMerchants = 100;  // each with a good endpoint and a bad one
 constexpr uint64_t kEventsPerSecond = 500;
 constexpr Behaviour kBad[] = {Behaviour::kHang, Behaviour::kDrip, Behaviour::kReset, Behaviour::kError,
                               Behaviour::kRedirect};
@@ -176,11 +176,11 @@ TEST_F(WebhookIsolation, AHundredBadEndpointsDelayNoGoodOne) {
   const Quantiles answer(std::move(answered));
   const auto ms = [](absl::Duration time) { return absl::ToDoubleMilliseconds(time); };
   std::printf(
-      "%.0f events/s to %llu endpoints for %.1f s; good ones: arrival p50 %.1f ms, p99 %.1f ms, most %.1f ms; "
+      "%.0f events/s to %zu endpoints for %.1f s; good ones: arrival p50 %.1f ms, p99 %.1f ms, most %.1f ms; "
       "2xx p50 %.1f ms, p99 %.1f ms, most %.1f ms; under way at the end: %llu;",
-      static_cast<double>(count) / absl::ToDoubleSeconds(flowed), static_cast<unsigned long long>(2 * kMerchants),
-      absl::ToDoubleSeconds(flowed), ms(arrival.p50), ms(arrival.p99), ms(arrival.most), ms(answer.p50), ms(answer.p99),
-      ms(answer.most), static_cast<unsigned long long>(stats.in_flight));
+      static_cast<double>(count) / absl::ToDoubleSeconds(flowed), 2 * kMerchants, absl::ToDoubleSeconds(flowed),
+      ms(arrival.p50), ms(arrival.p99), ms(arrival.most), ms(answer.p50), ms(answer.p99), ms(answer.most),
+      static_cast<unsigned long long>(stats.in_flight));
   for (const auto& [name, number] : requests) {
     std::printf(" %s: %llu", name.c_str(), static_cast<unsigned long long>(number));
     EXPECT_GE(number, kMerchants / std::size(kBad)) << "nothing came to those that " << name;

@@ -65,15 +65,15 @@ TEST_F(WebhooksTest, AnEventIsDeliveredSignedWithAReceipt) {
 
 TEST_F(WebhooksTest, AnEndpointMayBeSignedForWithAKeyThatItCannotSignWith) {
   TestReceiver receiver;
-  const NewEndpoint made =
-      Create("m1", {.id = "ep", .url = receiver.url(), .scheme = SignatureScheme::kEd25519});
+  const NewEndpoint made = Create("m1", {.id = "ep", .url = receiver.url(), .scheme = SignatureScheme::kEd25519});
   EXPECT_THAT(made.secret, StartsWith("whpk_"));
   Start();
   Capture("pay_1");
   receiver.Await(1);
   const ReceivedMessage message = receiver.messages().front();
   EXPECT_THAT(message.headers.signature, StartsWith("v1a,"));
-  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()), IsOk());
+  EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body, clock_.Now()),
+              IsOk());
   EXPECT_THAT(VerifyWebhook(std::vector<std::string>{made.secret}, message.headers, message.body + " ", clock_.Now()),
               StatusIs(absl::StatusCode::kUnauthenticated));
 }
