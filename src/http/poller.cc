@@ -33,7 +33,7 @@ Poller::~Poller() {
   if (epoll_ >= 0) close(epoll_);
 }
 
-bool Poller::Watch(int socket, Interest interest) {
+bool Poller::Watch(int socket, Interest interest) const {
   epoll_event event{};
   event.events = ((interest & kReading) != 0 ? EPOLLIN : 0U) | ((interest & kWriting) != 0 ? EPOLLOUT : 0U);
   event.data.fd = socket;
@@ -41,7 +41,7 @@ bool Poller::Watch(int socket, Interest interest) {
          (errno == ENOENT && epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) == 0);
 }
 
-void Poller::Forget(int socket) { epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr); }
+void Poller::Forget(int socket) const { epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr); }
 
 absl::Span<const Poller::Ready> Poller::Wait(int timeout_ms) {
   const int count = epoll_wait(epoll_, events_.data(), kMaxReady, timeout_ms);
@@ -59,6 +59,6 @@ absl::Span<const Poller::Ready> Poller::Wait(int timeout_ms) {
   return absl::MakeConstSpan(ready_.data(), ready);
 }
 
-void Poller::Wake() { eventfd_write(wake_, 1); }
+void Poller::Wake() const { eventfd_write(wake_, 1); }
 
 }  // namespace northwind::internal::http

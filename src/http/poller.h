@@ -25,9 +25,9 @@ class Poller {
 
   enum Interest : uint8_t { kNothing = 0, kReading = 1, kWriting = 2, kBoth = kReading | kWriting };
   // From now on; what was said of the socket before is forgotten. False if there is no memory for it.
-  bool Watch(int socket, Interest interest);
+  bool Watch(int socket, Interest interest) const;
   // To be called before it is closed.
-  void Forget(int socket);
+  void Forget(int socket) const;
 
   struct Ready {
     int socket;
@@ -37,7 +37,7 @@ class Poller {
   // forgotten while these are dealt with may still be among them.
   absl::Span<const Ready> Wait(int timeout_ms);
   // Ends the wait that is under way, or the next. From any thread.
-  void Wake();
+  void Wake() const;
 
  private:
   Poller(int epoll, int wake) : epoll_(epoll), wake_(wake) {}

@@ -223,11 +223,12 @@ absl::Status Sender::Begin(const ClaimedTask& claimed) {
   attempt->at = parts_.clock.Now();
   absl::StatusOr<DeliveryTask> task = DecodeDeliveryTask(claimed.payload);
   absl::StatusOr<bool> to_send = false;
-  if (task.ok()) {
+  absl::Status problem = task.status();
+  if (problem.ok()) {
     attempt->task = *std::move(task);
     to_send = LookUp(*attempt);
+    problem = to_send.status();
   }
-  const absl::Status problem = task.ok() ? to_send.status() : task.status();
   if (absl::IsDataLoss(problem)) {  // of this one: the others go on
     attempt->end = Attempt::End::kDamaged;
     attempt->problem = std::string(problem.message());
@@ -243,7 +244,7 @@ absl::Status Sender::Begin(const ClaimedTask& claimed) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Sender::LookUp(Attempt& attempt) {
+absl::StatusOr<bool> Sender::LookUp(Attempt& attempt) const {
   const DeliveryName& name = attempt.task.name;
   absl::StatusOr<EndpointPtr> endpoint = parts_.book.Get(name.merchant_id, name.endpoint_id);
   if (absl::IsNotFound(endpoint.status())) {

@@ -113,7 +113,7 @@ class Sender {
   // Looks everything up, and goes on with it.
   absl::Status Begin(const ClaimedTask& claimed);
   // Whether there is a call to be made; else `end` says why not.
-  absl::StatusOr<bool> LookUp(Attempt& attempt);
+  absl::StatusOr<bool> LookUp(Attempt& attempt) const;
   // Whether there is a place for an attempt at that endpoint.
   bool HasPlace(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
   // Now, or when the endpoint's rate allows it and there is a place.

@@ -31,7 +31,6 @@ namespace northwind {
 using internal::EndpointBook;
 using internal::EndpointPtr;
 using internal::Error;
-using internal::ToAbsl;
 namespace http = internal::http;
 
 namespace {
