@@ -97,6 +97,11 @@ absl::Duration EndpointTraffic::Admit(const Endpoint& endpoint) {
   return LineOf(endpoint).bucket.Take(clock_.Elapsed());
 }
 
+bool EndpointTraffic::LastSucceeded(const Endpoint& endpoint) {
+  const absl::MutexLock lock(&mutex_);
+  return LineOf(endpoint).last_succeeded;
+}
+
 Breaker::Attempt EndpointTraffic::KindOf(const Endpoint& endpoint) {
   const absl::MutexLock lock(&mutex_);
   return LineOf(endpoint).breaker.state() == Breaker::State::kProbing ? Breaker::Attempt::kProbe
@@ -136,6 +141,7 @@ absl::StatusOr<EndpointTraffic::Change> EndpointTraffic::Record(const Endpoint& 
   Line& line = LineOf(endpoint);
   NW_RETURN_IF_ERROR(ReadFailing(endpoint, line));
 
+  line.last_succeeded = result == Result::kSuccess;
   const Breaker::State before = line.breaker.state();
   const absl::Duration probe_before = line.breaker.retry_at();
   if (result == Result::kSuccess) {

@@ -53,6 +53,8 @@ class EndpointTraffic {
 
   // When an attempt may begin, on the clock that never falls; takes its turn.
   absl::Duration Admit(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether its last attempt succeeded: who is worth a place when there are few left.
+  bool LastSucceeded(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether an attempt that begins now is the breaker's probe.
   Breaker::Attempt KindOf(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
   // What it is signed with. Errors as of EndpointBook::SigningKeys.
@@ -90,6 +92,7 @@ class EndpointTraffic {
     TokenBucket bucket;
     std::optional<FailingRecord> failing;  // as stored; read once
     bool read = false;
+    bool last_succeeded = false;
     std::optional<KeyConfig> told;  // what the scheduler knows
     uint64_t keys_version = 0;
     absl::Time keys_until = absl::InfinitePast();

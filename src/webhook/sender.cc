@@ -17,6 +17,8 @@ namespace {
 
 constexpr absl::Duration kWait = absl::Milliseconds(200);  // how long threads wait before they look whether to stop
 constexpr absl::Duration kRoomAgain = absl::Milliseconds(100);
+// What waits for a place asks for it so often.
+constexpr absl::Duration kPlaceAgain = absl::Milliseconds(100);
 constexpr size_t kMaxClaim = 256;
 constexpr size_t kMaxEnds = 512;
 // Longer than any attempt (kMaxWebhookTimeout), and than what it waits for besides a rate.
@@ -272,9 +274,17 @@ absl::StatusOr<bool> Sender::LookUp(Attempt& attempt) {
   return true;
 }
 
+bool Sender::HasPlace(const Endpoint& endpoint) {
+  if (traffic_.LastSucceeded(endpoint)) return true;
+  const absl::MutexLock lock(&mutex_);
+  return in_flight_ <= (options_.max_in_flight + 1) / 2;
+}
+
 void Sender::Dispatch(AttemptPtr attempt) {
-  const absl::Duration begin = traffic_.Admit(*attempt->endpoint);
-  if (begin <= parts_.clock.Elapsed()) return Launch(std::move(attempt));
+  const absl::Duration now = parts_.clock.Elapsed();
+  absl::Duration begin = traffic_.Admit(*attempt->endpoint);
+  if (!HasPlace(*attempt->endpoint)) begin = std::max(begin, now + kPlaceAgain);
+  if (begin <= now) return Launch(std::move(attempt));
   const absl::MutexLock lock(&mutex_);
   delayed_.emplace(begin, std::move(attempt));
   --in_flight_;
@@ -339,7 +349,7 @@ std::vector<Sender::AttemptPtr> Sender::TakeEnded() {
   const absl::Duration now = parts_.clock.Elapsed();
   absl::Duration wait = std::min(kWait, traffic_.NextProbe() - now);
   const absl::MutexLock lock(&mutex_);
-  if (!delayed_.empty() && in_flight_ < options_.max_in_flight) wait = std::min(wait, delayed_.begin()->first - now);
+  if (!delayed_.empty()) wait = std::min(wait, delayed_.begin()->first - now);
   const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !ended_.empty() || poked_; };
   mutex_.AwaitWithTimeout(absl::Condition(&ready), std::max(wait, absl::ZeroDuration()));
   poked_ = false;
@@ -600,13 +610,23 @@ void Sender::LaunchDelayed() {
   std::vector<AttemptPtr> due;
   {
     const absl::MutexLock lock(&mutex_);
-    while (!delayed_.empty() && delayed_.begin()->first <= now && in_flight_ < options_.max_in_flight) {
+    while (!delayed_.empty() && delayed_.begin()->first <= now) {
       due.push_back(std::move(delayed_.begin()->second));
       delayed_.erase(delayed_.begin());
-      ++in_flight_;
     }
   }
-  for (AttemptPtr& attempt : due) Launch(std::move(attempt));
+  for (AttemptPtr& attempt : due) {
+    const bool place = HasPlace(*attempt->endpoint);
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (!place || in_flight_ >= options_.max_in_flight) {
+        delayed_.emplace(now + kPlaceAgain, std::move(attempt));
+        continue;
+      }
+      ++in_flight_;
+    }
+    Launch(std::move(attempt));
+  }
 }
 
 absl::Status Sender::ExtendDelayed() {

@@ -48,7 +48,8 @@ struct SenderOptions {
 //                                   follows for endpoints (breakers, disabling); and what time brings: waits for a rate, probes
 //
 // Slow endpoints hold up nobody else: an endpoint has no more attempts under way than its policy allows (the scheduler sees to that by
-// its key), and none while its breaker is open (its key is paused).
+// its key), and none while its breaker is open (its key is paused). All those together whose last attempt failed, or that have
+// had none yet, get no more than half of what may be under way: the other half is there for those that work.
 //
 // Thread-safe. Errors of scheduler and store, but for ResourceExhausted, stop it; status() has the first.
 class Sender {
@@ -113,7 +114,9 @@ class Sender {
   absl::Status Begin(const ClaimedTask& claimed);
   // Whether there is a call to be made; else `end` says why not.
   absl::StatusOr<bool> LookUp(Attempt& attempt);
-  // Now, or when the endpoint's rate allows it.
+  // Whether there is a place for an attempt at that endpoint.
+  bool HasPlace(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Now, or when the endpoint's rate allows it and there is a place.
   void Dispatch(AttemptPtr attempt) ABSL_LOCKS_EXCLUDED(mutex_);
   void Launch(AttemptPtr attempt) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<http::Request> MakeRequest(const Attempt& attempt);
