@@ -112,9 +112,10 @@ TEST_F(WebhooksTest, EachMatchingEndpointOfTheMerchantIsToldOnceUnderOneId) {
   ASSERT_THAT(payouts.messages(), SizeIs(1));
   EXPECT_THAT(payouts.messages().front().body, HasSubstr("payout.requested"));
   // Messages come in any order.
-  EXPECT_THAT(all.messages(), Contains(AllOf(Field(&ReceivedMessage::body, payouts.messages().front().body),
-                                             Field(&ReceivedMessage::headers,
-                                                   Field(&WebhookHeaders::id, payouts.messages().front().headers.id)))));
+  EXPECT_THAT(all.messages(),
+              Contains(AllOf(Field(&ReceivedMessage::body, payouts.messages().front().body),
+                             Field(&ReceivedMessage::headers,
+                                   Field(&WebhookHeaders::id, payouts.messages().front().headers.id)))));
   EXPECT_THAT(other.messages(), IsEmpty());
 }
 
