@@ -44,6 +44,7 @@ run          applies the events of the input, JSON lines, in small batches, whil
   --plan FILE        see above
   --input FILE       the events; - is standard input
   --deliveries FILE  write what became of every webhook, as JSON lines
+  --redrive          first, webhooks that were given up are tried again
   --seed N           of the bank's faults (default 1)
   --help             this text
 
@@ -93,6 +94,8 @@ absl::Status MakeEndpoints(const ex::SessionOptions& options, const std::string&
 class Runner {
  public:
   explicit Runner(ex::Session& session) : session_(session) {}
+
+  absl::Status Redrive() { return session_.webhooks->RedriveAllDead().status(); }
 
   absl::Status Run(const std::string& input) {
     NW_RETURN_IF_ERROR(session_.payouts->Start());
@@ -225,14 +228,17 @@ absl::StatusOr<AttemptCounts> CountAttempts(const nw::Webhooks& webhooks, const 
   return counts;
 }
 
+enum class Dead { kLeft, kRedriven };
+
 absl::Status Run(const ex::SessionOptions& options, const std::string& plan_path, const std::string& input,
-                 const std::string& deliveries) {
+                 const std::string& deliveries, Dead dead) {
   NW_ASSIGN_OR_RETURN(const std::vector<PlannedEndpoint> plan, ReadPlan(plan_path));
   std::set<std::string> merchants;
   for (const PlannedEndpoint& endpoint : plan) merchants.insert(endpoint.merchant);
   NW_ASSIGN_OR_RETURN(const std::unique_ptr<ex::Session> session, ex::Session::Open(options));
   const absl::Time start = absl::Now();
   Runner runner(*session);
+  if (dead == Dead::kRedriven) NW_RETURN_IF_ERROR(runner.Redrive());
   NW_RETURN_IF_ERROR(runner.Run(input));
   const absl::Duration elapsed = absl::Now() - start;
   NW_ASSIGN_OR_RETURN(const auto states, WriteDeliveries(*session->webhooks, merchants, deliveries));
@@ -260,6 +266,7 @@ int main(int argc, char** argv) {
     return EXIT_SUCCESS;
   }
   const bool endpoints = line.Flag("endpoints"), run = line.Flag("run");
+  const Dead dead = line.Flag("--redrive") ? Dead::kRedriven : Dead::kLeft;
   ex::SessionOptions options{.ledger = line.Text("--ledger", ""), .rail = line.Text("--rail", "")};
   options.seed = line.Number("--seed", 1, 0, UINT64_MAX);
   const std::string key = line.Text("--key", ""), plan = line.Text("--plan", "");
@@ -272,6 +279,6 @@ int main(int argc, char** argv) {
   std::ifstream in(key, std::ios::binary);
   options.key.assign(std::istreambuf_iterator<char>(in), {});
   std::signal(SIGPIPE, SIG_IGN);
-  const absl::Status status = run ? Run(options, plan, input, deliveries) : MakeEndpoints(options, plan);
+  const absl::Status status = run ? Run(options, plan, input, deliveries, dead) : MakeEndpoints(options, plan);
   return status.ok() ? EXIT_SUCCESS : Complain(1, status.ToString());
 }
