@@ -63,7 +63,7 @@ void DeliveryBatch::AddAttempt(std::string task_id, const DeliveryName& name, At
                     .payload = EncodeDeliveryTask({.name = name, .trigger = trigger, .timeout = timeout}),
                     .priority = kAtOncePriority,
                     .policy = OneAttempt(),
-                    .if_scheduled = IfScheduled::kKeep});
+                    .if_scheduled = IfScheduled::kReplace});
   bytes_ += tasks_.back().payload.size() + kTaskBytes;
 }
 

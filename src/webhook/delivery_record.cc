@@ -226,6 +226,9 @@ std::string TimeKey(const DeliveryName& name, absl::Time at, uint32_t number) {
 std::string FailingKey(std::string_view merchant, std::string_view endpoint) {
   return Join(kFailingSpace, merchant, endpoint);
 }
+std::string DeletedEndpointKey(std::string_view merchant, std::string_view endpoint) {
+  return Join("nw/webhook/deleted/", merchant, endpoint);
+}
 std::string RecoveryKey(std::string_view merchant, std::string_view endpoint) {
   return Join(kRecoverySpace, merchant, endpoint);
 }

@@ -9,6 +9,7 @@
 //   "nw/webhook/time/"     merchant "/" be64(Unix ns) message "/" endpoint "/" be32(number) → line
 //   "nw/webhook/failing/"  merchant "/" endpoint                                → failing
 //   "nw/webhook/recovery/" merchant "/" endpoint                                → recovery
+//   "nw/webhook/deleted/"  merchant "/" endpoint                                → (empty)
 //   "nw/webhook/cursor"                                                         → be64(sequence)
 //
 //   message  = u8(1) varint(sequence) bytes(type) bytes(body)
@@ -69,6 +70,8 @@ std::string AttemptKey(const DeliveryName& name, uint32_t number);
 std::string TimePrefix(std::string_view merchant);
 std::string TimeKey(const DeliveryName& name, absl::Time at, uint32_t number);
 std::string FailingKey(std::string_view merchant, std::string_view endpoint);
+// That an endpoint of that id was deleted: the id is not used again.
+std::string DeletedEndpointKey(std::string_view merchant, std::string_view endpoint);
 std::string RecoveryKey(std::string_view merchant, std::string_view endpoint);
 
 // The names that a key holds; nothing if the functions above make no such key. `number` and `at` as far as the kind of key has them.

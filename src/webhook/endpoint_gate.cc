@@ -30,6 +30,7 @@ void TokenBucket::Change(double per_second, uint32_t burst) {
 }
 
 absl::Duration TokenBucket::Take(absl::Duration now) {
+  if (interval_ == absl::ZeroDuration()) return now;  // whatever was owed to a rate of before
   last_ = std::max(last_ + interval_, now - slack_);
   return std::max(last_, now);
 }

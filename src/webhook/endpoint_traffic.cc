@@ -24,20 +24,27 @@ absl::Status LimitPerKey(Scheduler& scheduler, std::string_view queue, uint32_t 
 
 }  // namespace
 
-absl::Status EndpointTraffic::Open(uint32_t max_concurrent) {
-  max_concurrent_ = max_concurrent;
-  NW_RETURN_IF_ERROR(LimitPerKey(scheduler_, kWebhookQueue, max_concurrent));
+absl::Status EndpointTraffic::Open() {
+  NW_RETURN_IF_ERROR(LimitPerKey(scheduler_, kWebhookQueue, max_concurrent_));
   NW_RETURN_IF_ERROR(LimitPerKey(scheduler_, kWebhookNowQueue, kMaxNowPerEndpoint));
   std::vector<Name> names;
   book_.Visit([&names](const EndpointPtr& endpoint) { names.push_back(NameOf(*endpoint)); });
   const absl::MutexLock settling(&settings_mutex_);
-  for (const Name& name : names) NW_RETURN_IF_ERROR(Tell(name));
+  for (const Name& name : names) NW_RETURN_IF_ERROR(TellSoon(name));
   return absl::OkStatus();
 }
 
 absl::Status EndpointTraffic::Refresh(std::string_view merchant, std::string_view endpoint) {
   const absl::MutexLock settling(&settings_mutex_);
-  return Tell({std::string(merchant), std::string(endpoint)});
+  return TellSoon({std::string(merchant), std::string(endpoint)});
+}
+
+absl::Status EndpointTraffic::TellSoon(const Name& name) {
+  const absl::Status told = Tell(name);
+  if (!absl::IsResourceExhausted(told)) return told;
+  const absl::MutexLock lock(&mutex_);
+  changed_.push_back(name);
+  return absl::OkStatus();
 }
 
 EndpointTraffic::Line& EndpointTraffic::LineOf(const Endpoint& endpoint) {
@@ -48,11 +55,11 @@ EndpointTraffic::Line& EndpointTraffic::LineOf(const Endpoint& endpoint) {
 
 absl::Status EndpointTraffic::ReadFailing(const Endpoint& endpoint, Line& line) {
   if (line.read) return absl::OkStatus();
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
-                      store_.Get(FailingKey(endpoint.merchant_id, endpoint.id)));
-  if (bytes) {
-    const absl::StatusOr<FailingRecord> record = DecodeFailing(endpoint.merchant_id, endpoint.id, *bytes);
-    // A damaged one is as good as none: the endpoint begins anew.
+  const absl::StatusOr<std::optional<std::string>> bytes = store_.Get(FailingKey(endpoint.merchant_id, endpoint.id));
+  // A damaged one is as good as none: the endpoint begins anew.
+  if (!bytes.ok() && !absl::IsDataLoss(bytes.status())) return bytes.status();
+  if (bytes.ok() && bytes->has_value()) {
+    const absl::StatusOr<FailingRecord> record = DecodeFailing(endpoint.merchant_id, endpoint.id, **bytes);
     if (record.ok() && record->since != absl::InfinitePast()) line.failing = *record;
   }
   line.read = true;
@@ -97,9 +104,15 @@ absl::Duration EndpointTraffic::Admit(const Endpoint& endpoint) {
   return LineOf(endpoint).bucket.Take(clock_.Elapsed());
 }
 
-bool EndpointTraffic::LastSucceeded(const Endpoint& endpoint) {
+bool EndpointTraffic::IsProven(const Endpoint& endpoint) {
   const absl::MutexLock lock(&mutex_);
-  return LineOf(endpoint).last_succeeded;
+  return LineOf(endpoint).proven;
+}
+
+bool EndpointTraffic::IsOpen(const Endpoint& endpoint) {
+  if (endpoint.state == EndpointState::kPaused) return false;
+  const absl::MutexLock lock(&mutex_);
+  return LineOf(endpoint).breaker.state() != Breaker::State::kOpen;
 }
 
 Breaker::Attempt EndpointTraffic::KindOf(const Endpoint& endpoint) {
@@ -141,10 +154,11 @@ absl::StatusOr<EndpointTraffic::Change> EndpointTraffic::Record(const Endpoint& 
   Line& line = LineOf(endpoint);
   NW_RETURN_IF_ERROR(ReadFailing(endpoint, line));
 
-  line.last_succeeded = result == Result::kSuccess;
+  line.proven = result == Result::kSuccess;
+  const bool success = result == Result::kSuccess || result == Result::kSlowSuccess;
   const Breaker::State before = line.breaker.state();
   const absl::Duration probe_before = line.breaker.retry_at();
-  if (result == Result::kSuccess) {
+  if (success) {
     line.breaker.OnSuccess();
   } else if (result == Result::kThrottled && until != absl::InfinitePast()) {
     line.breaker.OnHold(now + (until - wall), now);
@@ -156,7 +170,7 @@ absl::StatusOr<EndpointTraffic::Change> EndpointTraffic::Record(const Endpoint& 
   if (after == Breaker::State::kOpen) probes_.insert({line.breaker.retry_at(), name});
   if (after != before) changed_.push_back(name);
 
-  if (result == Result::kSuccess) {
+  if (success) {
     if (!line.failing) return change;
     line.failing.reset();
     change.record = HostRecord{FailingKey(name.first, name.second),
@@ -191,14 +205,7 @@ absl::Status EndpointTraffic::Settle() {
     changed_.resize(changed_.size() - count);
   }
   const absl::MutexLock settling(&settings_mutex_);
-  for (size_t i = 0; i < changed.size(); ++i) {
-    const absl::Status told = Tell(changed[i]);
-    if (told.ok()) continue;
-    if (!absl::IsResourceExhausted(told)) return told;
-    const absl::MutexLock lock(&mutex_);
-    changed_.insert(changed_.end(), changed.begin() + static_cast<ptrdiff_t>(i), changed.end());
-    break;
-  }
+  for (const Name& name : changed) NW_RETURN_IF_ERROR(TellSoon(name));
   return absl::OkStatus();
 }
 

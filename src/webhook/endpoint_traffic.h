@@ -41,20 +41,28 @@ struct EndpointKeys {
 class EndpointTraffic {
  public:
   EndpointTraffic(Store& store, Scheduler& scheduler, const EndpointBook& book, const MerchantPolicies& policies,
-                  Clock& clock, const Breaker::Options& breaker)
-      : store_(store), scheduler_(scheduler), book_(book), policies_(policies), clock_(clock), breaker_(breaker) {}
+                  Clock& clock, const Breaker::Options& breaker, uint32_t max_concurrent)
+      : store_(store),
+        scheduler_(scheduler),
+        book_(book),
+        policies_(policies),
+        clock_(clock),
+        breaker_(breaker),
+        max_concurrent_(max_concurrent) {}
 
   // Puts the scheduler's settings in order: those of before knew of breakers that are gone. Call it before anything is
   // sent.
-  absl::Status Open(uint32_t max_concurrent);
-  // An endpoint, or what holds for it, has changed, or it was deleted.
+  absl::Status Open() ABSL_LOCKS_EXCLUDED(settings_mutex_, mutex_);
+  // An endpoint, or what holds for it, has changed, or it was deleted. What the scheduler has no room for it is told later.
   absl::Status Refresh(std::string_view merchant, std::string_view endpoint)
       ABSL_LOCKS_EXCLUDED(settings_mutex_, mutex_);
 
   // When an attempt may begin, on the clock that never falls; takes its turn.
   absl::Duration Admit(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Whether its last attempt succeeded: who is worth a place when there are few left.
-  bool LastSucceeded(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether its last attempt succeeded, and quickly: who is worth a place when there are few left.
+  bool IsProven(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether the policy's attempts may go to it now: it is not paused, nor its breaker open.
+  bool IsOpen(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether an attempt that begins now is the breaker's probe.
   Breaker::Attempt KindOf(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
   // What it is signed with. Errors as of EndpointBook::SigningKeys.
@@ -63,6 +71,7 @@ class EndpointTraffic {
   // What came of an attempt.
   enum class Result : uint8_t {
     kSuccess,
+    kSlowSuccess,
     kFailure,
     kThrottled,  // `until`: leave it alone
     kNeither,    // says nothing about the endpoint
@@ -92,7 +101,7 @@ class EndpointTraffic {
     TokenBucket bucket;
     std::optional<FailingRecord> failing;  // as stored; read once
     bool read = false;
-    bool last_succeeded = false;
+    bool proven = false;
     std::optional<KeyConfig> told;  // what the scheduler knows
     uint64_t keys_version = 0;
     absl::Time keys_until = absl::InfinitePast();
@@ -102,6 +111,8 @@ class EndpointTraffic {
 
   Line& LineOf(const Endpoint& endpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReadFailing(const Endpoint& endpoint, Line& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tells the scheduler, or sees to it that Settle will when there is room.
+  absl::Status TellSoon(const Name& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(settings_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Tell(const Name& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(settings_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Store& store_;
@@ -110,7 +121,7 @@ class EndpointTraffic {
   const MerchantPolicies& policies_;
   Clock& clock_;
   const Breaker::Options breaker_;
-  uint32_t max_concurrent_ = 0;  // of the queue
+  const uint32_t max_concurrent_;  // of the queue
 
   // Held from the look at an endpoint until the scheduler knows what follows from it, so that the last look is the one that counts.
   absl::Mutex settings_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);

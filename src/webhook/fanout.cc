@@ -62,6 +62,7 @@ absl::StatusOr<size_t> Fanout::Step(size_t limit, absl::Time deadline) {
     if (batch.full()) NW_RETURN_IF_ERROR(Write(record.sequence.value(), batch));
   }
   const uint64_t last = records.back().sequence.value();
+  recorded_ = absl::ToUnixNanos(records.back().recorded_at);
   if (!batch.empty() || last - written_ >= kCursorEvery) {
     NW_RETURN_IF_ERROR(Write(last, batch));
   } else {

@@ -33,6 +33,10 @@ class Fanout {
   absl::StatusOr<size_t> Step(size_t limit, absl::Time deadline);
 
   Sequence position() const { return Sequence(position_.load()); }
+  // Of the journal.
+  Sequence head() const { return ledger_.Head().sequence; }
+  // When the last record that was followed was recorded; 1970 if none was since it was made.
+  absl::Time recorded() const { return absl::FromUnixNanos(recorded_.load()); }
   // Since it was made.
   uint64_t messages() const { return messages_; }
   uint64_t deliveries() const { return deliveries_; }
@@ -49,7 +53,8 @@ class Fanout {
   const MerchantPolicies& policies_;
   MessageMaker maker_;
   std::atomic<uint64_t> position_{0};
-  uint64_t written_ = 0;  // the cursor on disk
+  std::atomic<int64_t> recorded_{0};  // Unix nanoseconds
+  uint64_t written_ = 0;              // the cursor on disk
   uint64_t batch_messages_ = 0;
   std::atomic<uint64_t> messages_{0};
   std::atomic<uint64_t> deliveries_{0};

@@ -15,8 +15,8 @@
 namespace northwind::internal {
 namespace {
 
-// Messages looked at in one step.
-constexpr size_t kStepMessages = 500;
+// Messages looked at in one step: each may ask the scheduler, while ends of attempts wait.
+constexpr size_t kStepMessages = 50;
 
 Recovery Describe(const RecoveryRecord& record) {
   Recovery recovery{.state = record.state,
@@ -44,12 +44,20 @@ absl::Status Recoveries::Load() {
     const size_t slash = rest.find('/');
     if (slash == std::string_view::npos) return absl::DataLossError("webhooks: the key of a recovery is damaged");
     const std::string_view merchant = rest.substr(0, slash), endpoint = rest.substr(slash + 1);
-    NW_ASSIGN_OR_RETURN(RecoveryRecord record, DecodeRecovery(merchant, endpoint, cursor.value()));
-    if (record.state == RecoveryState::kRunning) {
-      running_.emplace(Name(merchant, endpoint), std::move(record));
+    const absl::StatusOr<RecoveryRecord> record = DecodeRecovery(merchant, endpoint, cursor.value());
+    // A damaged one says so to whoever asks for it; it is no reason to tell nobody anything.
+    if (record.ok() && record->state == RecoveryState::kRunning) {
+      running_.emplace(Name(merchant, endpoint), Begin(*record));
     }
   }
   return cursor.status();
+}
+
+Recoveries::Run Recoveries::Begin(const RecoveryRecord& record) const {
+  return {.record = record,
+          .after = parts_.fanout.head(),
+          .rate_from = std::max(record.until, parts_.clock.Now()),
+          .rate_recovered = record.recovered};
 }
 
 absl::StatusOr<std::optional<RecoveryRecord>> Recoveries::Read(std::string_view merchant,
@@ -76,12 +84,13 @@ absl::StatusOr<Recovery> Recoveries::Start(std::string_view merchant, std::strin
   if (running_.contains(name)) {
     return Error(absl::StatusCode::kFailedPrecondition, "a recovery of endpoint ", found->id, " is under way");
   }
-  const absl::Time now = parts_.clock.Now();
+  // Everything that is recorded by now, though the clock may have stepped back since.
+  const absl::Time now = std::max(parts_.clock.Now(), parts_.fanout.recorded()) + absl::Milliseconds(1);
   const RecoveryRecord record{.since = std::clamp(since, absl::UnixEpoch() + absl::Nanoseconds(1), now),
                               .until = now,
                               .per_second = per_second};
   NW_RETURN_IF_ERROR(Write(name, record));
-  running_.emplace(name, record);
+  running_.emplace(name, Begin(record));
   return Describe(record);
 }
 
@@ -99,7 +108,7 @@ absl::StatusOr<Recovery> Recoveries::Cancel(std::string_view merchant, std::stri
   if (running == running_.end()) {
     return Error(absl::StatusCode::kFailedPrecondition, "no recovery of endpoint ", found->id, " is under way");
   }
-  RecoveryRecord record = running->second;
+  RecoveryRecord record = running->second.record;
   record.state = RecoveryState::kCanceled;
   NW_RETURN_IF_ERROR(Write(running->first, record));
   running_.erase(running);
@@ -121,10 +130,21 @@ absl::StatusOr<bool> Recoveries::Step() {
   auto turn = running_.upper_bound(last_);
   if (turn == running_.end()) turn = running_.begin();
   last_ = turn->first;
-  RecoveryRecord record = turn->second;
-  NW_RETURN_IF_ERROR(Advance(turn->first, record));
-  if (record.state == RecoveryState::kRunning) {
-    turn->second = std::move(record);
+  Run run = turn->second;
+  if (parts_.fanout.position() < run.after) return false;
+  absl::Status advanced;
+  {
+    // An attempt that ends meanwhile would be undone.
+    const absl::MutexLock records(&parts_.records_mutex);
+    advanced = Advance(turn->first, run);
+  }
+  if (absl::IsDataLoss(advanced)) {  // of this one: the others go on
+    run.record.state = RecoveryState::kCanceled;
+    advanced = Write(turn->first, run.record);
+  }
+  NW_RETURN_IF_ERROR(advanced);
+  if (run.record.state == RecoveryState::kRunning) {
+    turn->second = std::move(run);
   } else {
     running_.erase(turn);
   }
@@ -137,7 +157,8 @@ absl::StatusOr<std::optional<WebhookDelivery>> Recoveries::Find(const DeliveryNa
   return ResolveDelivery(parts_.store.engine(), parts_.scheduler, name, *std::move(stored));
 }
 
-absl::Status Recoveries::Advance(const Name& name, RecoveryRecord& record) {
+absl::Status Recoveries::Advance(const Name& name, Run& run) {
+  RecoveryRecord& record = run.record;
   const absl::StatusOr<EndpointPtr> endpoint = parts_.book.Get(name.first, name.second);
   if (!endpoint.ok() && !absl::IsNotFound(endpoint.status())) return endpoint.status();
   if (!endpoint.ok() || (*endpoint)->state == EndpointState::kDisabled) {
@@ -155,6 +176,7 @@ absl::Status Recoveries::Advance(const Name& name, RecoveryRecord& record) {
   uint64_t recovered = record.recovered;
   size_t looked = 0;
   for (; cursor.Valid() && cursor.key() < end && looked < kStepMessages && !batch.full(); cursor.Next(), ++looked) {
+    if (!MessageTime(cursor.key().substr(prefix.size()))) continue;  // none of ours
     record.reached = cursor.key().substr(prefix.size());
     const absl::StatusOr<Message> message = DecodeMessage(name.first, record.reached, cursor.value());
     // A damaged one cannot be sent; it must not keep the others from being.
@@ -163,7 +185,10 @@ absl::Status Recoveries::Advance(const Name& name, RecoveryRecord& record) {
     if (absl::IsDataLoss(before.status())) continue;
     NW_RETURN_IF_ERROR(before.status());
     absl::Time due = absl::InfinitePast();
-    if (record.per_second > 0) due = record.until + absl::Seconds(static_cast<double>(recovered) / record.per_second);
+    if (record.per_second > 0) {
+      due = run.rate_from +
+            absl::Seconds(static_cast<double>(recovered - run.rate_recovered) / static_cast<double>(record.per_second));
+    }
     if (!before->has_value()) {
       batch.AddDelivery(*message, **endpoint, *policy, due);
     } else if ((*before)->state == DeliveryState::kDead || (*before)->state == DeliveryState::kCanceled) {

@@ -19,6 +19,7 @@
 #include "northwind/webhook.h"
 #include "src/webhook/delivery_record.h"
 #include "src/webhook/endpoint_book.h"
+#include "src/webhook/fanout.h"
 #include "src/webhook/merchant_policies.h"
 
 namespace northwind::internal {
@@ -34,6 +35,8 @@ class Recoveries {
     const EndpointBook& book;
     const MerchantPolicies& policies;
     Clock& clock;
+    absl::Mutex& records_mutex;  // as of Sender::Parts
+    const Fanout& fanout;
   };
   explicit Recoveries(const Parts& parts) : parts_(parts) {}
 
@@ -47,20 +50,29 @@ class Recoveries {
   // Of an endpoint that was deleted: deletes this, and since when it was failing.
   absl::Status Forget(std::string_view merchant, std::string_view endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // One step of one that is under way, each in its turn; false if none is.
+  // One step of one that is under way, each in its turn; false if there is nothing to do.
   absl::StatusOr<bool> Step() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Name = std::pair<std::string, std::string>;  // merchant, endpoint
+  struct Run {
+    RecoveryRecord record;
+    // Not before messages are made of what is in the journal up to here: they would be missed.
+    Sequence after;
+    // From when on, and from how many, this process counts the rate.
+    absl::Time rate_from;
+    uint64_t rate_recovered = 0;
+  };
 
   absl::StatusOr<std::optional<RecoveryRecord>> Read(std::string_view merchant, std::string_view endpoint) const;
   absl::StatusOr<std::optional<WebhookDelivery>> Find(const DeliveryName& name) const;
   absl::Status Write(const Name& name, const RecoveryRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Advance(const Name& name, RecoveryRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Advance(const Name& name, Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Run Begin(const RecoveryRecord& record) const;
 
   const Parts parts_;
   absl::Mutex mutex_;
-  absl::btree_map<Name, RecoveryRecord> running_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<Name, Run> running_ ABSL_GUARDED_BY(mutex_);
   Name last_ ABSL_GUARDED_BY(mutex_);  // whose turn it was
 };
 

@@ -19,6 +19,10 @@ constexpr absl::Duration kWait = absl::Milliseconds(200);  // how long threads w
 constexpr absl::Duration kRoomAgain = absl::Milliseconds(100);
 // What waits for a place asks for it so often.
 constexpr absl::Duration kPlaceAgain = absl::Milliseconds(100);
+constexpr absl::Duration kOpenAgain = absl::Seconds(1);  // and what waits for its endpoint
+constexpr absl::Duration kQuick = absl::Seconds(2);
+// Held under their leases for a rate or a place. Without their bodies, some hundred bytes each.
+constexpr size_t kMaxDelayed = 50'000;
 constexpr size_t kMaxClaim = 256;
 constexpr size_t kMaxEnds = 512;
 // Longer than any attempt (kMaxWebhookTimeout), and than what it waits for besides a rate.
@@ -31,10 +35,10 @@ constexpr size_t kMaxReadHeaderBytes = 16 << 10;
 constexpr absl::Duration kLongestHold = absl::Hours(1);
 constexpr size_t kMaxReceiptMessage = 512;
 
-EndpointTraffic::Result TrafficResult(AttemptFailure failure) {
+EndpointTraffic::Result TrafficResult(AttemptFailure failure, absl::Duration took) {
   switch (failure) {
     case AttemptFailure::kNone:
-      return EndpointTraffic::Result::kSuccess;
+      return took <= kQuick ? EndpointTraffic::Result::kSuccess : EndpointTraffic::Result::kSlowSuccess;
     case AttemptFailure::kThrottled:
       return EndpointTraffic::Result::kThrottled;
     case AttemptFailure::kAborted:
@@ -78,14 +82,16 @@ struct Sender::Ending {
 Sender::Sender(const Parts& parts, const SenderOptions& options)
     : parts_(parts),
       options_(options),
-      traffic_(parts.store, parts.scheduler, parts.book, parts.policies, parts.clock, options.breaker) {}
+      traffic_(parts.store, parts.scheduler, parts.book, parts.policies, parts.clock, options.breaker,
+               options.max_concurrent),
+      records_mutex_(parts.records_mutex) {}
 
 Sender::~Sender() { Stop(); }
 
 absl::Status Sender::Start() {
   const absl::MutexLock one_at_a_time(&lifecycle_mutex_);
   if (finisher_.joinable()) return absl::FailedPreconditionError("webhooks have been started");
-  NW_RETURN_IF_ERROR(traffic_.Open(options_.max_concurrent));
+  NW_RETURN_IF_ERROR(traffic_.Open());
   http::ClientOptions client = options_.client;
   client.max_in_flight = options_.max_in_flight + 2 * kMaxClaim;  // each claimer may be one claim over
   NW_ASSIGN_OR_RETURN(std::unique_ptr<http::Client> created, http::Client::Create(std::move(client)));
@@ -93,7 +99,7 @@ absl::Status Sender::Start() {
     const absl::MutexLock lock(&mutex_);
     client_ = std::move(created);
     status_ = absl::OkStatus();
-    in_flight_ = 0;
+    in_flight_ = unproven_ = 0;
   }
   stopping_ = ending_ = false;
   finisher_ = std::thread([this] { FinishLoop(); });
@@ -157,7 +163,9 @@ Sender::Counts Sender::counts() const {
 
 size_t Sender::AwaitRoom() {
   const absl::MutexLock lock(&mutex_);
-  const auto room = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ < options_.max_in_flight; };
+  const auto room = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return in_flight_ < options_.max_in_flight && delayed_.size() < kMaxDelayed;
+  };
   if (!mutex_.AwaitWithTimeout(absl::Condition(&room), kWait)) return 0;
   return std::min(options_.max_in_flight - in_flight_, kMaxClaim);
 }
@@ -179,7 +187,12 @@ void Sender::Claim(std::string_view queue) {
       const absl::MutexLock lock(&mutex_);
       in_flight_ += claimed->size();
     }
-    if (const absl::Status noted = NoteUnknown(*claimed); !noted.ok()) Fail(noted);
+    if (const absl::Status noted = NoteUnknown(*claimed); !noted.ok()) {
+      Fail(noted);
+      const absl::MutexLock lock(&mutex_);
+      in_flight_ -= claimed->size();
+      return;
+    }
     for (const ClaimedTask& task : *claimed) {
       if (const absl::Status begun = Begin(task); !begun.ok()) Fail(begun);
     }
@@ -220,28 +233,36 @@ absl::Status Sender::Begin(const ClaimedTask& claimed) {
   auto attempt = std::make_shared<Attempt>();
   attempt->handle = claimed.handle;
   attempt->previous_unknown = claimed.previous_unknown;
+  attempt->leased_until = parts_.clock.Elapsed() + kLease;
   attempt->at = parts_.clock.Now();
   absl::StatusOr<DeliveryTask> task = DecodeDeliveryTask(claimed.payload);
   absl::StatusOr<bool> to_send = false;
-  absl::Status problem = task.status();
-  if (problem.ok()) {
+  if (task.ok()) {
     attempt->task = *std::move(task);
-    to_send = LookUp(*attempt);
-    problem = to_send.status();
-  }
-  if (absl::IsDataLoss(problem)) {  // of this one: the others go on
+    to_send = Check(*attempt);
+  } else {
     attempt->end = Attempt::End::kDamaged;
-    attempt->problem = std::string(problem.message());
-  } else if (!problem.ok()) {
+    attempt->problem = std::string(task.status().message());
+  }
+  if (!to_send.ok()) {
     const absl::MutexLock lock(&mutex_);
     --in_flight_;
-    return problem;
-  } else if (*to_send) {
-    Dispatch(std::move(attempt));
-    return absl::OkStatus();
+    return to_send.status();
   }
-  End(std::move(attempt));
+  if (*to_send) {
+    Dispatch(std::move(attempt));
+  } else {
+    End(std::move(attempt));
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Sender::Check(Attempt& attempt) const {
+  absl::StatusOr<bool> to_send = LookUp(attempt);
+  if (!absl::IsDataLoss(to_send.status())) return to_send;
+  attempt.end = Attempt::End::kDamaged;  // this one; the others go on
+  attempt.problem = std::string(to_send.status().message());
+  return false;
 }
 
 absl::StatusOr<bool> Sender::LookUp(Attempt& attempt) const {
@@ -275,21 +296,41 @@ absl::StatusOr<bool> Sender::LookUp(Attempt& attempt) const {
   return true;
 }
 
-bool Sender::HasPlace(const Endpoint& endpoint) {
-  if (traffic_.LastSucceeded(endpoint)) return true;
+bool Sender::TakePlace(Attempt& attempt, Counted counted) {
+  const bool proven = traffic_.IsProven(*attempt.endpoint);
   const absl::MutexLock lock(&mutex_);
-  return in_flight_ <= (options_.max_in_flight + 1) / 2;
+  if (counted == Counted::kNo && in_flight_ >= options_.max_in_flight) return false;
+  if (!proven && unproven_ >= (options_.max_in_flight + 1) / 2) return false;
+  attempt.unproven = !proven;
+  if (!proven) ++unproven_;
+  if (counted == Counted::kNo) ++in_flight_;
+  return true;
+}
+
+void Sender::Delay(absl::Duration until, AttemptPtr attempt) {
+  attempt->body = std::string();  // read again when its time has come
+  delayed_.emplace(until, std::move(attempt));
+  poked_ = true;
+}
+
+void Sender::DelayAgain(absl::Duration until, AttemptPtr attempt) {
+  const absl::MutexLock lock(&mutex_);
+  --in_flight_;
+  if (std::exchange(attempt->unproven, false)) --unproven_;
+  Delay(until, std::move(attempt));
+}
+
+bool Sender::MayCall(const Attempt& attempt) {
+  return attempt.task.trigger != AttemptTrigger::kSchedule || traffic_.IsOpen(*attempt.endpoint);
 }
 
 void Sender::Dispatch(AttemptPtr attempt) {
   const absl::Duration now = parts_.clock.Elapsed();
-  absl::Duration begin = traffic_.Admit(*attempt->endpoint);
-  if (!HasPlace(*attempt->endpoint)) begin = std::max(begin, now + kPlaceAgain);
-  if (begin <= now) return Launch(std::move(attempt));
-  const absl::MutexLock lock(&mutex_);
-  delayed_.emplace(begin, std::move(attempt));
-  --in_flight_;
-  poked_ = true;
+  const absl::Duration begin = traffic_.Admit(*attempt->endpoint);
+  if (begin > now) return DelayAgain(begin, std::move(attempt));
+  if (!MayCall(*attempt)) return DelayAgain(now + kOpenAgain, std::move(attempt));
+  if (!TakePlace(*attempt, Counted::kYes)) return DelayAgain(now + kPlaceAgain, std::move(attempt));
+  Launch(std::move(attempt));
 }
 
 absl::StatusOr<http::Request> Sender::MakeRequest(const Attempt& attempt) {
@@ -316,7 +357,12 @@ void Sender::Launch(AttemptPtr attempt) {
   attempt->kind = traffic_.KindOf(*attempt->endpoint);
   absl::StatusOr<http::Request> request = MakeRequest(*attempt);
   if (!request.ok()) {
-    attempt->end = Attempt::End::kDamaged;
+    if (absl::IsDataLoss(request.status())) {
+      attempt->end = Attempt::End::kDamaged;
+    } else {
+      attempt->result.failure = http::Failure::kInternal;
+      attempt->result.message = "it could not be prepared";
+    }
     attempt->problem = std::string(request.status().message());
     return End(std::move(attempt));
   }
@@ -369,7 +415,7 @@ void Sender::FinishLoop() {
     if (status.ok()) status = traffic_.Settle();
     if (status.ok()) status = ExtendDelayed();
     if (!status.ok()) Fail(status);
-    if (!ending_) LaunchDelayed();
+    if (!stopping_) LaunchDelayed();
     const absl::MutexLock lock(&mutex_);
     if (ending_ && ended_.empty() && in_flight_ == 0) return;
   }
@@ -388,6 +434,7 @@ absl::Status Sender::FinishAll(const std::vector<AttemptPtr>& attempts) {
   if (status.ok()) status = FollowUp(ending);
   const absl::MutexLock lock(&mutex_);
   in_flight_ -= attempts.size();
+  for (const AttemptPtr& attempt : attempts) unproven_ -= attempt->unproven ? 1 : 0;
   return status;
 }
 
@@ -395,9 +442,11 @@ absl::StatusOr<WebhookDelivery*> Sender::LoadDelivery(const DeliveryName& name, 
   std::string key = DeliveryKey(name);
   const auto found = ending.deliveries.find(key);
   if (found != ending.deliveries.end()) return &found->second;
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(key));
-  if (!bytes) return nullptr;
-  absl::StatusOr<WebhookDelivery> delivery = DecodeDelivery(name, *bytes);
+  const absl::StatusOr<std::optional<std::string>> bytes = parts_.store.Get(key);
+  if (absl::IsDataLoss(bytes.status())) return nullptr;
+  NW_RETURN_IF_ERROR(bytes.status());
+  if (!bytes->has_value()) return nullptr;
+  absl::StatusOr<WebhookDelivery> delivery = DecodeDelivery(name, **bytes);
   if (absl::IsDataLoss(delivery.status())) return nullptr;
   NW_RETURN_IF_ERROR(delivery.status());
   return &ending.deliveries.emplace(std::move(key), *std::move(delivery)).first->second;
@@ -451,6 +500,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
   Finish finish{.task = attempt.handle};
   Ending::Sequel sequel{.attempt = &attempt};
   const bool scheduled = attempt.task.trigger == AttemptTrigger::kSchedule;
+  // Somebody asked for it: the next process does it.
+  if (!scheduled && attempt.end == Attempt::End::kStopped) return absl::OkStatus();
   NW_ASSIGN_OR_RETURN(WebhookDelivery* const delivery, LoadDelivery(attempt.task.name, ending));
   const bool was_delivered = delivery != nullptr && delivery->state == DeliveryState::kDelivered;
   if (delivery != nullptr && attempt.previous_unknown) {
@@ -489,8 +540,8 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
         finish.verdict = Verdict::kRetry;
       }
       NW_ASSIGN_OR_RETURN(EndpointTraffic::Change change,
-                          traffic_.Record(*attempt.endpoint, TrafficResult(verdict.failure), attempt.kind,
-                                          std::min(verdict.retry_at, parts_.clock.Now() + kLongestHold)));
+                          traffic_.Record(*attempt.endpoint, TrafficResult(verdict.failure, attempt.result.times.total),
+                                          attempt.kind, std::min(verdict.retry_at, parts_.clock.Now() + kLongestHold)));
       if (change.record) finish.host_records.push_back(*std::move(change.record));
       sequel.answered = true;
       sequel.failing_for = change.failing_for;
@@ -527,11 +578,11 @@ absl::Status Sender::FinishOne(Attempt& attempt, Ending& ending) {
 
 absl::Status Sender::Write(const Ending& ending) {
   absl::StatusOr<std::vector<FinishOutcome>> outcomes = parts_.scheduler.FinishAll(ending.finishes);
-  while (absl::IsResourceExhausted(outcomes.status()) && !ending_) {  // a full disk
+  while (absl::IsResourceExhausted(outcomes.status()) && !stopping_) {  // a full disk
     {
       const absl::MutexLock lock(&mutex_);
-      const auto ended = [this] { return ending_.load(); };
-      mutex_.AwaitWithTimeout(absl::Condition(&ended), kRoomAgain);
+      const auto stopping = [this] { return stopping_.load(); };
+      mutex_.AwaitWithTimeout(absl::Condition(&stopping), kRoomAgain);
     }
     outcomes = parts_.scheduler.FinishAll(ending.finishes);
   }
@@ -617,16 +668,23 @@ void Sender::LaunchDelayed() {
     }
   }
   for (AttemptPtr& attempt : due) {
-    const bool place = HasPlace(*attempt->endpoint);
-    {
+    if (attempt->lost || now >= attempt->leased_until) continue;  // somebody else's by now
+    if (!TakePlace(*attempt, Counted::kNo)) {
       const absl::MutexLock lock(&mutex_);
-      if (!place || in_flight_ >= options_.max_in_flight) {
-        delayed_.emplace(now + kPlaceAgain, std::move(attempt));
-        continue;
-      }
-      ++in_flight_;
+      Delay(now + kPlaceAgain, std::move(attempt));
+      continue;
     }
-    Launch(std::move(attempt));
+    // By now the endpoint may be another, or gone.
+    const absl::StatusOr<bool> to_send = Check(*attempt);
+    if (!to_send.ok()) Fail(to_send.status());
+    if (!to_send.ok() || (*to_send && stopping_)) attempt->end = Attempt::End::kStopped;
+    if (attempt->end != Attempt::End::kAnswered) {
+      End(std::move(attempt));
+    } else if (!MayCall(*attempt)) {
+      DelayAgain(now + kOpenAgain, std::move(attempt));
+    } else {
+      Launch(std::move(attempt));
+    }
   }
 }
 
@@ -634,16 +692,25 @@ absl::Status Sender::ExtendDelayed() {
   const absl::Duration now = parts_.clock.Elapsed();
   if (now - extended_ < kLease / 4) return absl::OkStatus();
   extended_ = now;
-  std::vector<Extension> leases;
+  std::vector<AttemptPtr> held;
   {
     const absl::MutexLock lock(&mutex_);
-    for (const auto& [begin, attempt] : delayed_) {
-      if (leases.size() < kMaxTasksPerCall) leases.push_back({attempt->handle, {}});
+    for (const auto& [begin, attempt] : delayed_) held.push_back(attempt);
+  }
+  for (size_t first = 0; first < held.size(); first += kMaxTasksPerCall) {
+    const auto page = absl::MakeConstSpan(held).subspan(first, kMaxTasksPerCall);
+    std::vector<Extension> leases;
+    leases.reserve(page.size());
+    for (const AttemptPtr& attempt : page) leases.push_back({attempt->handle, {}});
+    const absl::StatusOr<std::vector<FinishOutcome>> outcomes = parts_.scheduler.Extend(leases, kLease);
+    if (absl::IsResourceExhausted(outcomes.status())) return absl::OkStatus();
+    NW_RETURN_IF_ERROR(outcomes.status());
+    for (size_t i = 0; i < page.size(); ++i) {
+      page[i]->lost = (*outcomes)[i] == FinishOutcome::kStale;
+      page[i]->leased_until = now + kLease;
     }
   }
-  if (leases.empty()) return absl::OkStatus();
-  const absl::Status extended = parts_.scheduler.Extend(leases, kLease).status();
-  return absl::IsResourceExhausted(extended) ? absl::OkStatus() : extended;
+  return absl::OkStatus();
 }
 
 }  // namespace northwind::internal

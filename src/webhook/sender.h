@@ -48,8 +48,8 @@ struct SenderOptions {
 //                                   follows for endpoints (breakers, disabling); and what time brings: waits for a rate, probes
 //
 // Slow endpoints hold up nobody else: an endpoint has no more attempts under way than its policy allows (the scheduler sees to that by
-// its key), and none while its breaker is open (its key is paused). All those together whose last attempt failed, or that have
-// had none yet, get no more than half of what may be under way: the other half is there for those that work.
+// its key), and none while its breaker is open (its key is paused). All those together whose last attempt did not succeed quickly, or that
+// have had none yet, get no more than half of what may be under way: the other half is there for those that work.
 //
 // Thread-safe. Errors of scheduler and store, but for ResourceExhausted, stop it; status() has the first.
 class Sender {
@@ -60,6 +60,8 @@ class Sender {
     EndpointBook& book;
     const MerchantPolicies& policies;
     Clock& clock;
+    // Held from the reading of records of deliveries until what follows from them is written, by whoever does that.
+    absl::Mutex& records_mutex;
   };
   Sender(const Parts& parts, const SenderOptions& options);
   ~Sender();
@@ -91,7 +93,10 @@ class Sender {
     TaskHandle handle;
     bool previous_unknown = false;
     DeliveryTask task;
-    EndpointPtr endpoint;  // null: deleted
+    EndpointPtr endpoint;         // null: deleted
+    bool unproven = false;        // takes one of the places of those that are not proven
+    bool lost = false;            // its lease, while it was delayed
+    absl::Duration leased_until;  // on the clock that never falls
     std::string type;
     std::string body;
     Breaker::Attempt kind = Breaker::Attempt::kOrdinary;
@@ -114,8 +119,16 @@ class Sender {
   absl::Status Begin(const ClaimedTask& claimed);
   // Whether there is a call to be made; else `end` says why not.
   absl::StatusOr<bool> LookUp(Attempt& attempt) const;
-  // Whether there is a place for an attempt at that endpoint.
-  bool HasPlace(const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mutex_);
+  // LookUp, and what follows from its errors: true to go on; else the attempt is at its end.
+  absl::StatusOr<bool> Check(Attempt& attempt) const;
+  // Takes a place for the attempt, if there is one; one that was claimed just now is among those in flight already.
+  enum class Counted : uint8_t { kYes, kNo };
+  bool TakePlace(Attempt& attempt, Counted counted) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Delay(absl::Duration until, AttemptPtr attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of one that has a place.
+  void DelayAgain(absl::Duration until, AttemptPtr attempt) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether such an attempt may be made at its endpoint at all, by what is known now.
+  bool MayCall(const Attempt& attempt);
   // Now, or when the endpoint's rate allows it and there is a place.
   void Dispatch(AttemptPtr attempt) ABSL_LOCKS_EXCLUDED(mutex_);
   void Launch(AttemptPtr attempt) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -149,11 +162,12 @@ class Sender {
   std::atomic<bool> ending_{false};    // the finisher ends when nothing is left
 
   // Held from reading the records of deliveries until they are written with another receipt.
-  absl::Mutex records_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  absl::Mutex& records_mutex_;  // before mutex_
 
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<http::Client> client_ ABSL_GUARDED_BY(mutex_);  // from Start to Stop
+  size_t unproven_ ABSL_GUARDED_BY(mutex_) = 0;                   // of those in flight, that are not proven
   size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                  // claimed, not finished, not delayed
   std::vector<AttemptPtr> ended_ ABSL_GUARDED_BY(mutex_);
   // By when they may begin, on the clock that never falls.

@@ -31,6 +31,7 @@ namespace northwind {
 using internal::EndpointBook;
 using internal::EndpointPtr;
 using internal::Error;
+using internal::ToAbsl;
 namespace http = internal::http;
 
 namespace {
@@ -39,7 +40,7 @@ constexpr absl::Duration kWait =
     absl::Milliseconds(200);  // how long the thread waits before it looks what else there is
 constexpr absl::Duration kRoomAgain = absl::Milliseconds(100);
 constexpr absl::Duration kSweepEvery = absl::Minutes(10);
-constexpr size_t kSweepMessages = 500;
+constexpr size_t kSweepMessages = 100;
 constexpr size_t kFollowPage = 1000;
 // Descriptors that are left to the host when attempts take what the process may open.
 constexpr size_t kOtherDescriptors = 256;
@@ -102,6 +103,11 @@ absl::Status CheckOptions(const WebhookOptions& options) {
       options.breaker_longest_pause > absl::Hours(24)) {
     return Bad("breaker_pause: must be 1 ms to breaker_longest_pause, and that at most 24 hours");
   }
+  if (options.max_endpoints < 1 || options.max_endpoints > 10'000'000)
+    return Bad("max_endpoints: must be 1 to 10000000");
+  if (options.max_endpoints_per_merchant < 1 || options.max_endpoints_per_merchant > 1000) {
+    return Bad("max_endpoints_per_merchant: must be 1 to 1000");
+  }
   if (options.max_in_flight < 1 || options.max_in_flight > 16'384) return Bad("max_in_flight: must be 1 to 16384");
   if (options.stop_within < absl::ZeroDuration() || options.stop_within > absl::Hours(1)) {
     return Bad("stop_within: must be 0 to 1 hour");
@@ -136,9 +142,7 @@ class Webhooks::Core {
 
   // An endpoint as it is after a change, of which the sender is told.
   absl::StatusOr<WebhookEndpoint> Changed(const absl::StatusOr<EndpointPtr>& endpoint);
-  absl::StatusOr<NewEndpoint> Create(std::string_view merchant, const EndpointSpec& spec) {
-    return Made(book_->Create(merchant, spec, parts_.ledger.Head().sequence));
-  }
+  absl::StatusOr<NewEndpoint> Create(std::string_view merchant, const EndpointSpec& spec);
   absl::StatusOr<NewEndpoint> Made(absl::StatusOr<internal::NewSecret> made);
   absl::Status Delete(std::string_view merchant, std::string_view id);
   absl::Status SetPolicy(std::string_view merchant, const std::optional<WebhookPolicy>& policy);
@@ -162,11 +166,12 @@ class Webhooks::Core {
   // Follows the journal, and between two pages of it recovers and sweeps: one thread, so that none of these meets another.
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status LoopOnce() ABSL_LOCKS_EXCLUDED(old_mutex_);
-  absl::StatusOr<bool> Sweep() ABSL_LOCKS_EXCLUDED(old_mutex_, mutex_);
+  absl::StatusOr<bool> Sweep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(old_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Parts parts_;
   const WebhookOptions options_;
   Clock& clock_;
+  absl::Mutex records_mutex_;  // see Sender::Parts
   std::unique_ptr<EndpointBook> book_;
   std::unique_ptr<internal::MerchantPolicies> policies_;
   std::unique_ptr<internal::DeliveryReader> reader_;
@@ -177,9 +182,8 @@ class Webhooks::Core {
 
   // Held while messages are swept, and while something is made of an old one.
   absl::Mutex old_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
-  // The thread's own.
-  std::string sweep_from_;
-  absl::Duration swept_ = -absl::InfiniteDuration();
+  std::string sweep_from_ ABSL_GUARDED_BY(old_mutex_);
+  absl::Duration swept_ ABSL_GUARDED_BY(old_mutex_) = -absl::InfiniteDuration();
 
   absl::Mutex lifecycle_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while threads begin and end
   std::thread thread_ ABSL_GUARDED_BY(lifecycle_mutex_);
@@ -218,11 +222,13 @@ absl::StatusOr<std::unique_ptr<Webhooks::Core>> Webhooks::Core::Open(const Parts
       std::make_unique<internal::Fanout>(parts.ledger, parts.store, parts.scheduler, *core->book_, *core->policies_);
   NW_RETURN_IF_ERROR(core->fanout_->Load());
   core->recoveries_ = std::make_unique<internal::Recoveries>(
-      internal::Recoveries::Parts{parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_});
+      internal::Recoveries::Parts{parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_,
+                                  core->records_mutex_, *core->fanout_});
   NW_RETURN_IF_ERROR(core->recoveries_->Load());
   core->retention_ = std::make_unique<internal::Retention>(engine, parts.scheduler);
   core->sender_ = std::make_unique<internal::Sender>(
-      internal::Sender::Parts{parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_},
+      internal::Sender::Parts{parts.store, parts.scheduler, *core->book_, *core->policies_, core->clock_,
+                              core->records_mutex_},
       internal::SenderOptions{.client = std::move(client),
                               .breaker = {.failures = options.breaker_failures,
                                           .pause = options.breaker_pause,
@@ -280,20 +286,25 @@ void Webhooks::Core::Loop() {
 }
 
 absl::Status Webhooks::Core::LoopOnce() {
+  // None of the three may keep the others from their work: there may be no room for the one, and some by the other.
+  absl::Status trouble;
   bool busy = false;
-  {
-    const absl::MutexLock lock(&old_mutex_);
-    NW_ASSIGN_OR_RETURN(busy, recoveries_->Step());
+  // Who holds it, such as a redrive of a million dead letters, is not waited for.
+  if (old_mutex_.TryLock()) {
+    const absl::StatusOr<bool> recovering = recoveries_->Step();
+    const absl::StatusOr<bool> sweeping = Sweep();
+    old_mutex_.Unlock();
+    trouble = recovering.ok() ? sweeping.status() : recovering.status();
+    busy = recovering.value_or(false) || sweeping.value_or(false);
   }
-  NW_ASSIGN_OR_RETURN(const bool sweeping, Sweep());
-  busy = busy || sweeping;
-  return fanout_->Step(kFollowPage, busy ? absl::InfinitePast() : absl::Now() + kWait).status();
+  if (!trouble.ok() && !absl::IsResourceExhausted(trouble)) return trouble;
+  NW_RETURN_IF_ERROR(fanout_->Step(kFollowPage, busy ? absl::InfinitePast() : absl::Now() + kWait).status());
+  return trouble;
 }
 
 absl::StatusOr<bool> Webhooks::Core::Sweep() {
   const absl::Duration now = clock_.Elapsed();
   if (sweep_from_.empty() && now - swept_ < kSweepEvery) return false;
-  const absl::MutexLock lock(&old_mutex_);
   absl::StatusOr<internal::SweepResult> swept =
       retention_->Sweep(clock_.Now() - options_.keep_for, kSweepMessages, sweep_from_);
   // A damaged record keeps what is behind it longer; it is no reason to tell nobody anything any more.
@@ -342,9 +353,25 @@ absl::StatusOr<NewEndpoint> Webhooks::Core::Made(absl::StatusOr<internal::NewSec
   return NewEndpoint{.endpoint = std::move(endpoint), .secret = std::string(made->verification_key.view())};
 }
 
+absl::StatusOr<NewEndpoint> Webhooks::Core::Create(std::string_view merchant, const EndpointSpec& spec) {
+  if (internal::ValidateEndpointId(spec.id).ok() && internal::ValidateMerchantId(merchant).ok()) {
+    NW_ASSIGN_OR_RETURN(const std::optional<std::string> deleted,
+                        parts_.store.Get(internal::DeletedEndpointKey(merchant, spec.id)));
+    if (deleted) {
+      return Error(absl::StatusCode::kAlreadyExists, "merchant ", ToAbsl(merchant), " has had an endpoint ", spec.id,
+                   ", which was deleted: choose another id");
+    }
+  }
+  return Made(book_->Create(merchant, spec, parts_.ledger.Head().sequence));
+}
+
 absl::Status Webhooks::Core::Delete(std::string_view merchant, std::string_view id) {
   // Disabled first, so that nothing can be held back that nobody would let go any more.
   NW_RETURN_IF_ERROR(Changed(book_->Disable(merchant, id, DisableReason::kByHand, "to be deleted")).status());
+  // What still waits for it, or ends after it, must never meet another endpoint of that id.
+  internal::WriteSet writes;
+  writes.Put(internal::Space::kHost, internal::DeletedEndpointKey(merchant, id), "");
+  NW_RETURN_IF_ERROR(parts_.store.engine().Write(writes));
   NW_RETURN_IF_ERROR(book_->Delete(merchant, id));
   NW_RETURN_IF_ERROR(recoveries_->Forget(merchant, id));
   return sender_->Refresh(merchant, id);
@@ -376,7 +403,8 @@ absl::Status Webhooks::Core::Resend(const DeliveryName& name) {
   internal::DeliveryBatch batch;
   batch.AddAttempt(internal::ResendTaskId(name), name, AttemptTrigger::kResend, policies_->Of(**endpoint)->timeout);
   NW_ASSIGN_OR_RETURN(const std::vector<ScheduleOutcome> outcomes, batch.Write(parts_.scheduler));
-  if (outcomes.front() == ScheduleOutcome::kScheduled) return absl::OkStatus();
+  // One that waits, or that ended with the process too often, has begun anew.
+  if (outcomes.front() != ScheduleOutcome::kLeased) return absl::OkStatus();
   return Error(absl::StatusCode::kAlreadyExists, "a re-send of ", name.message_id, " is on its way");
 }
 

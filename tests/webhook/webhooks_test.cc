@@ -254,7 +254,7 @@ TEST_F(WebhooksTest, AClockThatStepsBackKeepsNothingFromANewEndpoint) {
   EXPECT_THAT(receiver.messages().front().body, HasSubstr("pay_2"));
 }
 
-TEST_F(WebhooksTest, AnEndpointOfAnIdThatWasDeletedBeginsAnew) {
+TEST_F(WebhooksTest, TheIdOfADeletedEndpointIsNotUsedAgain) {
   TestReceiver receiver(Always(500));
   WebhookPolicy slow = options_.policy;
   slow.retry.delays = {absl::ZeroDuration(), absl::Hours(1)};
@@ -264,11 +264,58 @@ TEST_F(WebhooksTest, AnEndpointOfAnIdThatWasDeletedBeginsAnew) {
   Await([&] { return webhooks_->GetEndpointHealth("m1", "ep")->failing_since != absl::InfiniteFuture(); });
   ASSERT_THAT(webhooks_->StartRecovery("m1", "ep", absl::InfinitePast()), IsOk());
   ASSERT_THAT(webhooks_->DeleteEndpoint("m1", "ep"), IsOk());
-  Create("m1", {.id = "ep", .url = receiver.url()});
-  EXPECT_THAT(webhooks_->GetRecovery("m1", "ep"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(webhooks_->CreateEndpoint("m1", {.id = "ep", .url = receiver.url()}),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  Create("m2", {.id = "ep", .url = receiver.url()});
   Reopen();
-  EXPECT_EQ(webhooks_->GetEndpointHealth("m1", "ep")->failing_since, absl::InfiniteFuture());
-  EXPECT_EQ(webhooks_->GetEndpoint("m1", "ep")->version, 1u);
+  EXPECT_THAT(webhooks_->CreateEndpoint("m1", {.id = "ep", .url = receiver.url()}),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  // What waited for it is canceled when its time comes.
+  Start();
+  clock_.Advance(absl::Hours(2));
+  AwaitState(DeliveryState::kCanceled);
+  EXPECT_THAT(receiver.messages(), SizeIs(1));
+}
+
+TEST_F(WebhooksTest, WhatWaitsForARateGoesToTheEndpointAsItIsThen) {
+  TestReceiver before, after;
+  WebhookPolicy slow = options_.policy;
+  slow.max_per_second = 0.01;
+  slow.burst = 1;
+  Create("m1", {.id = "ep", .url = before.url(), .policy = slow});
+  Start();
+  for (int i = 0; i < 3; ++i) Capture("pay_" + std::to_string(i));
+  Await([&] { return webhooks_->Stats()->attempts == 1 && webhooks_->Stats()->in_flight == 2; });
+  ASSERT_THAT(webhooks_->UpdateEndpoint("m1", "ep", 1, {.url = after.url()}), IsOk());
+  clock_.Advance(absl::Seconds(100));
+  after.Await(1);
+  EXPECT_THAT(before.messages(), SizeIs(1));
+  // Paused, it is not sent; resumed, it is.
+  Await([&] { return webhooks_->Stats()->attempts == 2; });
+  ASSERT_THAT(webhooks_->PauseEndpoint("m1", "ep"), IsOk());
+  clock_.Advance(absl::Seconds(100));
+  EXPECT_THAT(after.messages(), SizeIs(1));
+  ASSERT_THAT(webhooks_->ResumeEndpoint("m1", "ep"), IsOk());
+  clock_.Advance(absl::Seconds(100));
+  AwaitState(DeliveryState::kDelivered, 3);
+  EXPECT_THAT(after.messages(), SizeIs(2));
+}
+
+TEST_F(WebhooksTest, ALeaseThatEndsWhileItsAttemptWaitsLeadsToNoSecondOne) {
+  TestReceiver receiver;
+  WebhookPolicy slow = options_.policy;
+  slow.max_per_second = 0.01;
+  slow.burst = 1;
+  Create("m1", {.id = "ep", .url = receiver.url(), .policy = slow});
+  Start();
+  for (int i = 0; i < 3; ++i) Capture("pay_" + std::to_string(i));
+  Await([&] { return webhooks_->Stats()->attempts == 1 && webhooks_->Stats()->in_flight == 2; });
+  for (int i = 0; i < 8; ++i) {
+    clock_.Advance(absl::Minutes(10));
+    Await([&] { return webhooks_->Stats()->followed == ledger_->Head().sequence; });
+  }
+  AwaitState(DeliveryState::kDelivered, 3);
+  EXPECT_THAT(receiver.messages(), SizeIs(3));
 }
 
 TEST_F(WebhooksTest, TheBreakerLeavesAnEndpointAloneAndProbesOnce) {
@@ -637,6 +684,8 @@ TEST_F(WebhooksTest, BadOptionsAndCallsAreRefusedWithTheFieldAtFault) {
               refused("allowed_networks"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.denied_networks = {"nowhere"}; }), refused("denied_networks"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.max_in_flight = 0; }), refused("max_in_flight"));
+  EXPECT_THAT(open([](WebhookOptions& o) { o.max_endpoints_per_merchant = 1001; }),
+              refused("max_endpoints_per_merchant"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.keep_for = absl::Seconds(1); }), refused("keep_for"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.breaker_pause = absl::Hours(1); }), refused("breaker_pause"));
   EXPECT_THAT(open([](WebhookOptions& o) { o.policy.timeout = absl::Hours(1); }), refused("timeout"));
