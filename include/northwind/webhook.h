@@ -436,7 +436,7 @@ class Webhooks {
   absl::StatusOr<WebhookEndpoint> EnableEndpoint(std::string_view merchant, std::string_view id);
   absl::StatusOr<NewEndpoint> RotateSecret(std::string_view merchant, std::string_view id,
                                            const SecretRotation& rotation = {});
-  // Deliveries that are not final become canceled when their time comes.
+  // Deliveries that are not final become canceled when their time comes. Its id is not used again (AlreadyExists).
   absl::Status DeleteEndpoint(std::string_view merchant, std::string_view id);
   absl::StatusOr<WebhookEndpoint> GetEndpoint(std::string_view merchant, std::string_view id) const;
   absl::StatusOr<WebhookEndpointPage> ListEndpoints(std::string_view merchant, std::string_view after = {},
