@@ -68,15 +68,22 @@ TEST(TokenBucket, WithoutARateNothingWaits) {
 }
 
 TEST(TokenBucket, WhatWasTakenOnCreditStaysOwedAtAnotherRate) {
-  for (const double rate : {0.0, 10.0, 1.0, 0.1}) {
+  for (const double rate : {10.0, 1.0, 0.1}) {
     TokenBucket bucket(1, 1);
     const absl::Duration last = TakeMany(bucket, absl::ZeroDuration(), 4).back();
     EXPECT_EQ(last, absl::Seconds(3));
     bucket.Change(rate, 5);
-    const absl::Duration interval = rate == 0 ? absl::ZeroDuration() : absl::Seconds(1) / rate;
+    const absl::Duration interval = absl::Seconds(1) / rate;
     EXPECT_EQ(bucket.Take(absl::Seconds(1)), last + interval) << rate;
     EXPECT_EQ(bucket.Take(absl::Seconds(1)), last + 2 * interval) << rate;
   }
+}
+
+TEST(TokenBucket, NothingIsOwedToARateThatIsNoMore) {
+  TokenBucket bucket(0.01, 1);
+  TakeMany(bucket, absl::ZeroDuration(), 100);
+  bucket.Change(0, 1);
+  EXPECT_EQ(bucket.Take(absl::Seconds(1)), absl::Seconds(1));
 }
 
 TEST(TokenBucket, TimesWithoutEndDoNotWrap) {
