@@ -20,7 +20,8 @@ class TokenBucket {
   // Takes a token, on credit if there is none: when it is there, which is when what it is for may be done. Never earlier
   // than what was taken before.
   absl::Duration Take(absl::Duration now);
-  // Another rate from now on. What was taken on credit stays owed: the next token is an interval of the new rate behind it.
+  // Another rate from now on. What was taken on credit stays owed, the next token being an interval of the new rate behind it; not so
+  // without a limit.
   void Change(double per_second, uint32_t burst);
 
  private:
