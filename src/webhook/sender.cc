@@ -325,8 +325,8 @@ bool Sender::MayCall(const Attempt& attempt) {
 }
 
 void Sender::Dispatch(AttemptPtr attempt) {
-  const absl::Duration now = parts_.clock.Elapsed();
   const absl::Duration begin = traffic_.Admit(*attempt->endpoint);
+  const absl::Duration now = parts_.clock.Elapsed();  // after that: without a rate, it begins at once
   if (begin > now) return DelayAgain(begin, std::move(attempt));
   if (!MayCall(*attempt)) return DelayAgain(now + kOpenAgain, std::move(attempt));
   if (!TakePlace(*attempt, Counted::kYes)) return DelayAgain(now + kPlaceAgain, std::move(attempt));
