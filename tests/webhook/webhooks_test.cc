@@ -310,10 +310,9 @@ TEST_F(WebhooksTest, ALeaseThatEndsWhileItsAttemptWaitsLeadsToNoSecondOne) {
   Start();
   for (int i = 0; i < 3; ++i) Capture("pay_" + std::to_string(i));
   Await([&] { return webhooks_->Stats()->attempts == 1 && webhooks_->Stats()->in_flight == 2; });
-  for (int i = 0; i < 8; ++i) {
-    clock_.Advance(absl::Minutes(10));
-    Await([&] { return webhooks_->Stats()->followed == ledger_->Head().sequence; });
-  }
+  clock_.Advance(absl::Minutes(10));
+  Await([&] { return webhooks_->Stats()->attempts == 2 && webhooks_->Stats()->in_flight == 1; });
+  clock_.Advance(absl::Seconds(100));
   AwaitState(DeliveryState::kDelivered, 3);
   EXPECT_THAT(receiver.messages(), SizeIs(3));
 }
