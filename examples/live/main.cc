@@ -95,7 +95,7 @@ class Runner {
  public:
   explicit Runner(ex::Session& session) : session_(session) {}
 
-  absl::Status Redrive() { return session_.webhooks->RedriveAllDead().status(); }
+  absl::Status Redrive() const { return session_.webhooks->RedriveAllDead().status(); }
 
   absl::Status Run(const std::string& input) {
     NW_RETURN_IF_ERROR(session_.payouts->Start());

@@ -17,11 +17,10 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-TestReceiver::Answer Always(int status, std::string headers = "") {
+TestReceiver::Answer Always(int status, const std::string& headers = "") {
   return [status, headers](const ReceivedMessage&) { return TestReceiver::Status(status, headers, "body"); };
 }
 
