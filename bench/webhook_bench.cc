@@ -171,7 +171,14 @@ class Shop {
     const WebhookStats stats = Must(webhooks_->Stats());
     if (all.requests != count || all.verified != count || all.distinct_acknowledged != count ||
         stats.delivered != count || stats.failed != 0 || stats.waiting != stats.in_flight) {
-      std::fprintf(stderr, "not everything was delivered, once\n");
+      std::fprintf(stderr,
+                   "not everything was delivered, once: %llu of %llu requests, %llu verified, %llu acknowledged; %llu "
+                   "delivered, %llu failed, %llu waiting, %llu in flight\n",
+                   static_cast<unsigned long long>(all.requests), static_cast<unsigned long long>(count),
+                   static_cast<unsigned long long>(all.verified),
+                   static_cast<unsigned long long>(all.distinct_acknowledged),
+                   static_cast<unsigned long long>(stats.delivered), static_cast<unsigned long long>(stats.failed),
+                   static_cast<unsigned long long>(stats.waiting), static_cast<unsigned long long>(stats.in_flight));
       std::abort();
     }
   }

@@ -100,6 +100,7 @@ absl::Status Sender::Start() {
     client_ = std::move(created);
     status_ = absl::OkStatus();
     in_flight_ = unproven_ = 0;
+    unproven_at_.clear();
   }
   stopping_ = ending_ = false;
   finisher_ = std::thread([this] { FinishLoop(); });
@@ -300,11 +301,25 @@ bool Sender::TakePlace(Attempt& attempt, Counted counted) {
   const bool proven = traffic_.IsProven(*attempt.endpoint);
   const absl::MutexLock lock(&mutex_);
   if (counted == Counted::kNo && in_flight_ >= options_.max_in_flight) return false;
-  if (!proven && unproven_ >= (options_.max_in_flight + 1) / 2) return false;
+  if (!proven) {
+    const size_t half = (options_.max_in_flight + 1) / 2;
+    const std::string key = EndpointTaskKey(attempt.endpoint->merchant_id, attempt.endpoint->id);
+    const bool first = !unproven_at_.contains(key);
+    // Those that hang must not keep others from showing that they work, as after a restart.
+    if (unproven_ >= half || (!first && unproven_ >= (half + 1) / 2)) return false;
+    ++unproven_at_[key];
+    ++unproven_;
+  }
   attempt.unproven = !proven;
-  if (!proven) ++unproven_;
   if (counted == Counted::kNo) ++in_flight_;
   return true;
+}
+
+void Sender::ReleaseUnproven(Attempt& attempt) {
+  if (!std::exchange(attempt.unproven, false)) return;
+  --unproven_;
+  const auto here = unproven_at_.find(EndpointTaskKey(attempt.endpoint->merchant_id, attempt.endpoint->id));
+  if (--here->second == 0) unproven_at_.erase(here);
 }
 
 void Sender::Delay(absl::Duration until, AttemptPtr attempt) {
@@ -316,7 +331,7 @@ void Sender::Delay(absl::Duration until, AttemptPtr attempt) {
 void Sender::DelayAgain(absl::Duration until, AttemptPtr attempt) {
   const absl::MutexLock lock(&mutex_);
   --in_flight_;
-  if (std::exchange(attempt->unproven, false)) --unproven_;
+  ReleaseUnproven(*attempt);
   Delay(until, std::move(attempt));
 }
 
@@ -434,7 +449,7 @@ absl::Status Sender::FinishAll(const std::vector<AttemptPtr>& attempts) {
   if (status.ok()) status = FollowUp(ending);
   const absl::MutexLock lock(&mutex_);
   in_flight_ -= attempts.size();
-  for (const AttemptPtr& attempt : attempts) unproven_ -= attempt->unproven ? 1 : 0;
+  for (const AttemptPtr& attempt : attempts) ReleaseUnproven(*attempt);
   return status;
 }
 

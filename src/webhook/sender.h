@@ -49,7 +49,8 @@ struct SenderOptions {
 //
 // Slow endpoints hold up nobody else: an endpoint has no more attempts under way than its policy allows (the scheduler sees to that by
 // its key), and none while its breaker is open (its key is paused). All those together whose last attempt did not succeed quickly, or that
-// have had none yet, get no more than half of what may be under way: the other half is there for those that work.
+// have had none yet, get no more than half of what may be under way, and of that half each one place before any gets a second in its latter half: the other
+// half is there for those that work.
 //
 // Thread-safe. Errors of scheduler and store, but for ResourceExhausted, stop it; status() has the first.
 class Sender {
@@ -124,6 +125,8 @@ class Sender {
   // Takes a place for the attempt, if there is one; one that was claimed just now is among those in flight already.
   enum class Counted : uint8_t { kYes, kNo };
   bool TakePlace(Attempt& attempt, Counted counted) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives back what an unproven one took.
+  void ReleaseUnproven(Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Delay(absl::Duration until, AttemptPtr attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of one that has a place.
   void DelayAgain(absl::Duration until, AttemptPtr attempt) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -168,7 +171,8 @@ class Sender {
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<http::Client> client_ ABSL_GUARDED_BY(mutex_);  // from Start to Stop
   size_t unproven_ ABSL_GUARDED_BY(mutex_) = 0;                   // of those in flight, that are not proven
-  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                  // claimed, not finished, not delayed
+  absl::flat_hash_map<std::string, size_t> unproven_at_ ABSL_GUARDED_BY(mutex_);  // by endpoint's task key
+  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;                                  // claimed, not finished, not delayed
   std::vector<AttemptPtr> ended_ ABSL_GUARDED_BY(mutex_);
   // By when they may begin, on the clock that never falls.
   absl::btree_multimap<absl::Duration, AttemptPtr> delayed_ ABSL_GUARDED_BY(mutex_);
