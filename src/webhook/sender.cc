@@ -129,12 +129,6 @@ void Sender::Stop() {
   client.reset();  // aborts what is under way, and so ends it
   {
     const absl::MutexLock lock(&mutex_);
-    for (auto& [begin, attempt] : delayed_) {
-      attempt->end = Attempt::End::kStopped;
-      ended_.push_back(std::move(attempt));
-      ++in_flight_;
-    }
-    delayed_.clear();
     ending_ = true;
     poked_ = true;
   }
@@ -432,7 +426,15 @@ void Sender::FinishLoop() {
     if (!status.ok()) Fail(status);
     if (!stopping_) LaunchDelayed();
     const absl::MutexLock lock(&mutex_);
-    if (ending_ && ended_.empty() && in_flight_ == 0) return;
+    if (!ending_) continue;
+    // Here, where they are put back: none may be left for the next start, whose leases are others.
+    for (auto& [begin, attempt] : delayed_) {
+      attempt->end = Attempt::End::kStopped;
+      ended_.push_back(std::move(attempt));
+      ++in_flight_;
+    }
+    delayed_.clear();
+    if (ended_.empty() && in_flight_ == 0) return;
   }
 }
 
