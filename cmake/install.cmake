@@ -5,7 +5,8 @@ include(CMakePackageConfigHelpers)
 set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/northwind)
 
 install(TARGETS northwind EXPORT northwind-targets)
-install(DIRECTORY include/northwind TYPE INCLUDE FILES_MATCHING PATTERN "*.h" PATTERN webhook.h EXCLUDE)
+install(DIRECTORY include/northwind TYPE INCLUDE FILES_MATCHING PATTERN "*.h"
+  PATTERN postgres.h EXCLUDE PATTERN sqs.h EXCLUDE PATTERN webhook.h EXCLUDE)
 # The schema of payment events, for those who produce them in any language.
 install(DIRECTORY proto/northwind DESTINATION ${CMAKE_INSTALL_DATADIR}/northwind/proto FILES_MATCHING PATTERN "*.proto")
 install(EXPORT northwind-targets NAMESPACE northwind:: DESTINATION ${cmake_dir})

@@ -11,6 +11,7 @@
 #ifndef NORTHWIND_LEDGER_H_
 #define NORTHWIND_LEDGER_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -282,6 +283,11 @@ class Ledger {
   // Records after `after`; see journal.h.
   JournalReader ReadJournal(Sequence after) const;
   struct Head Head() const;
+  // The block of the journal that holds `sequence`: its last sequence, and its hash, which pins all up to there. For whoever keeps a
+  // copy and wants to know whether it is of this journal. OutOfRange for 0 or past the head.
+  absl::StatusOr<struct Head> BlockAt(Sequence sequence) const;
+  // The identity of the journal, random, given when the store was made; copies and imports share it.
+  std::array<uint8_t, 16> id() const;
   LedgerStats Stats() const;
 
   // ---- Care -----------------------------------------------------------------------------------------------

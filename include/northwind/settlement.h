@@ -271,6 +271,8 @@ class Intake {
   absl::StatusOr<std::vector<LateOutcome>> RetryParked(size_t limit = 1000);
 
   size_t parked() const;
+  // Whether an event that is answered kParked is durable: IntakeOptions::scheduler was given.
+  bool parks_durably() const;
   // Limit 1 … kMaxQuarantinePage. To try an event again, Apply its raw bytes.
   absl::StatusOr<QuarantinePage> ListQuarantine(std::string_view after = {}, size_t limit = 100) const;
   // Applies quarantined events again, in the order given; one outcome each. What the ledger answers leaves the quarantine.

@@ -40,6 +40,11 @@ bool Checkpointer::idle() const {
 
 absl::Status Checkpointer::WaitIdle() {
   absl::MutexLock lock(&mutex_);
+  // Whoever asks now is told how it stands now, not how it stood when it was last tried.
+  if (plan_ && absl::IsResourceExhausted(status_)) {
+    status_ = absl::OkStatus();
+    asked_ = true;
+  }
   const auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !plan_ || !status_.ok(); };
   mutex_.Await(absl::Condition(&idle));
   return status_;
@@ -53,7 +58,7 @@ uint64_t Checkpointer::checkpointed() const {
 void Checkpointer::Run() {
   constexpr absl::Duration kRetryAfter = absl::Seconds(1);
   const auto work = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return plan_.has_value() || stopping_; };
-  const auto stop = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_; };
+  const auto again = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || asked_; };
   while (true) {
     CheckpointPlan plan;
     {
@@ -61,6 +66,7 @@ void Checkpointer::Run() {
       mutex_.Await(absl::Condition(&work));
       if (!plan_ || (stopping_ && !status_.ok())) return;
       plan = *plan_;
+      asked_ = false;
     }
     const absl::Status status = Write(plan);
     if (status.ok()) {
@@ -77,7 +83,8 @@ void Checkpointer::Run() {
     // What was set aside stays in memory and readable; the plan stays too, so that no other is begun.
     status_ = Error(status.code(), "index checkpoint: ", status.message());
     if (!absl::IsResourceExhausted(status)) return;
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stop), kRetryAfter)) return;
+    mutex_.AwaitWithTimeout(absl::Condition(&again), kRetryAfter);
+    if (stopping_) return;
   }
 }
 

@@ -30,7 +30,7 @@ class Checkpointer {
   void Start(View& view) ABSL_LOCKS_EXCLUDED(mutex_);
   bool idle() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits until none is under way. ResourceExhausted if the disk is too full for the one under way, which is tried again
-  // until there is room; any other error has stopped all checkpoints.
+  // now and then, and at once by this call, until there is room; any other error has stopped all checkpoints.
   absl::Status WaitIdle() ABSL_LOCKS_EXCLUDED(mutex_);
   // Sequence up to which disk holds the indexes.
   uint64_t checkpointed() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -45,6 +45,7 @@ class Checkpointer {
   mutable absl::Mutex mutex_;
   std::optional<CheckpointPlan> plan_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool asked_ ABSL_GUARDED_BY(mutex_) = false;   // to try again without waiting
   absl::Status status_ ABSL_GUARDED_BY(mutex_);  // of the last try
   uint64_t checkpointed_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;

@@ -6,6 +6,7 @@
 
 #include "northwind/status.h"
 #include "src/base/error.h"
+#include "src/ledger/block.h"
 #include "src/ledger/commit_pipeline.h"
 #include "src/ledger/journal_transfer.h"
 #include "src/ledger/ledger_core.h"
@@ -172,6 +173,17 @@ absl::StatusOr<std::vector<JournalRecord>> JournalReader::Next(size_t limit, abs
 }
 
 Head Ledger::Head() const { return core_->view().Head(); }
+std::array<uint8_t, 16> Ledger::id() const { return core_->engine().uuid(); }
+
+absl::StatusOr<Head> Ledger::BlockAt(Sequence sequence) const {
+  const Sequence head = this->Head().sequence;
+  if (sequence == Sequence() || sequence > head) {
+    return Error(absl::StatusCode::kOutOfRange, "no block holds #", sequence.value(), "; the head is #", head.value());
+  }
+  NW_ASSIGN_OR_RETURN(const auto block, core_->journal().Find(sequence.value()));
+  return northwind::Head{.sequence = Sequence(block->header().last()), .hash = internal::BlockHash(block->header())};
+}
+
 LedgerStats Ledger::Stats() const { return core_->Stats(); }
 absl::Status Ledger::WriteIndexes() { return core_->WriteIndexes(); }
 absl::StatusOr<VerifyReport> Ledger::Verify(const VerifyOptions& options) const { return core_->Verify(options); }

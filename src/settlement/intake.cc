@@ -146,6 +146,7 @@ class Intake::Core {
   // Keeps them for the next call that returns late outcomes.
   void TellLater(std::vector<LateOutcome>&& late) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t parked() const { return parked_.load(std::memory_order_relaxed); }
+  bool parks_durably() const { return options_.scheduler != nullptr; }
   absl::StatusOr<QuarantinePage> ListQuarantine(std::string_view after, size_t limit) const {
     return quarantine_.List(after, limit);
   }
@@ -639,6 +640,7 @@ absl::StatusOr<IntakeResult> Intake::Apply(absl::Span<const PaymentEvent> events
 
 absl::StatusOr<std::vector<LateOutcome>> Intake::Finish() { return core_->Finish(); }
 size_t Intake::parked() const { return core_->parked(); }
+bool Intake::parks_durably() const { return core_->parks_durably(); }
 
 absl::StatusOr<std::vector<LateOutcome>> Intake::RetryParked(size_t limit) {
   if (limit < 1 || limit > kMaxRetries) {

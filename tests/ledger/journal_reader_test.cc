@@ -157,5 +157,23 @@ TEST_F(LedgerJournal, IsReadFromDiskWhenItIsNoLongerInMemory) {
   }
 }
 
+TEST_F(LedgerJournal, EveryRecordIsInABlockWhoseHashIsThatOfTheHeadWhenItWasTheLast) {
+  CommitAll({MakePost(1, world_, alice_, 5), MakePost(2, world_, alice_, 5)});
+  const Head before = ledger_->Head();
+  Commit(MakePost(3, world_, alice_, 5));
+  for (int round = 0; round < 2; ++round) {
+    for (uint64_t n = before.sequence.value() - 1; n <= before.sequence.value(); ++n) {
+      EXPECT_THAT(ledger_->BlockAt(Sequence(n)), IsOkAndHolds(before));
+    }
+    EXPECT_THAT(ledger_->BlockAt(ledger_->Head().sequence), IsOkAndHolds(ledger_->Head()));
+    EXPECT_THAT(ledger_->BlockAt(Sequence()), StatusIs(absl::StatusCode::kOutOfRange));
+    EXPECT_THAT(ledger_->BlockAt(Sequence(ledger_->Head().sequence.value() + 1)),
+                StatusIs(absl::StatusCode::kOutOfRange));
+    const auto id = ledger_->id();
+    Reopen();
+    EXPECT_EQ(ledger_->id(), id);
+  }
+}
+
 }  // namespace
 }  // namespace northwind::testing

