@@ -97,6 +97,7 @@ constexpr std::pair<std::string_view, Meaning> kMeanings[] = {
     {"ServiceUnavailableException", kFailing},
     {"RequestTimeout", kFailing},
     {"RequestTimeoutException", kFailing},
+    {"IDPCommunicationError", kFailing},
 };
 
 // "com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue;Sender", "AccessDenied:http://...": the name

@@ -176,6 +176,79 @@ TEST_F(QueueClient, AServerThatIsDownIsUnavailableAndTriedAgainUntilItIsUp) {
   EXPECT_THAT(Receive(*client), IsOkAndHolds(SizeIs(1)));
 }
 
+TEST_F(QueueClient, WhatFailsOnceIsDoneAgain) {
+  const std::string url = server_->CreateQueue(NewName());
+  server_->Send(url, "a");
+  const auto client = ClientOf(url);
+  server_->FailNext({.operation = "ReceiveMessage", .status = 503, .count = 2});
+  NW_ASSERT_OK_AND_ASSIGN(const std::vector<sqs::Message> messages, Receive(*client));
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].receive_count, 1u);
+  // A delete may be done twice: it is done again also after an answer that a gateway has lost.
+  server_->FailNext({.operation = "DeleteMessageBatch", .status = 502});
+  EXPECT_THAT(Delete(*client, {messages[0].receipt_handle}), IsOkAndHolds(ElementsAre(IsOk())));
+  EXPECT_EQ(client->Stats().requests, 5u);
+  EXPECT_EQ(client->Stats().retries, 3u);
+  EXPECT_EQ(client->Stats().throttled, 0u);
+}
+
+TEST_F(QueueClient, AReceiveWhoseAnswerMayBeLostIsNotDoneAgain) {
+  const std::string url = server_->CreateQueue(NewName());
+  const auto client = ClientOf(url);
+  server_->FailNext({.operation = "ReceiveMessage", .status = 504});
+  EXPECT_THAT(Receive(*client), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("504")));
+  EXPECT_EQ(client->Stats().requests, 1u);
+}
+
+TEST_F(QueueClient, AThrottledRequestIsDoneAgainNotSoonerThanAskedFor) {
+  const std::string url = server_->CreateQueue(NewName());
+  const auto client = ClientOf(url);
+  server_->FailNext({.operation = "GetQueueAttributes",
+                     .status = 400,
+                     .body = R"({"__type":"com.amazonaws.sqs#RequestThrottled","message":"slow down"})",
+                     .headers = {{"Retry-After", "1"}}});
+  const absl::Time begin = absl::Now();
+  EXPECT_THAT(Attributes(*client), IsOk());
+  EXPECT_GE(absl::Now() - begin, absl::Seconds(1));
+  EXPECT_EQ(client->Stats().throttled, 1u);
+  EXPECT_EQ(client->Stats().retries, 1u);
+}
+
+TEST_F(QueueClient, AClockThatIsWrongIsNamedAndNotTriedAgain) {
+  const std::string url = server_->CreateQueue(NewName());
+  const auto client = ClientOf(url);
+  server_->FailNext({.operation = "ReceiveMessage",
+                     .status = 403,
+                     .body = R"({"__type":"InvalidSignatureException","message":"Signature expired: now is later"})",
+                     .headers = {{"Date", "Fri, 27 Nov 2099 12:00:00 GMT"}}});
+  EXPECT_THAT(Receive(*client),
+              StatusIs(absl::StatusCode::kUnauthenticated, HasSubstr("behind the service's: set it")));
+  EXPECT_EQ(client->Stats().requests, 1u);
+}
+
+TEST_F(QueueClient, AServerThatStopsInTheMidstOfAPollIsUnavailableAndWorksOnAfterwards) {
+  const std::string url = server_->CreateQueue(NewName());
+  const auto client = ClientOf(url);
+  Awaited<std::vector<sqs::Message>> polled;
+  client->Receive(10, absl::Seconds(20), absl::ZeroDuration(), polled.Callback());
+  ASSERT_THAT(Attributes(*client), IsOk());
+  server_->Down();
+  EXPECT_THAT(polled.Get(), StatusIs(absl::StatusCode::kUnavailable));
+  server_->Up();
+  EXPECT_THAT(Attributes(*client), IsOk());
+}
+
+TEST_F(QueueClient, RetriesStopWhenTheirBudgetIsSpent) {
+  const std::string url = server_->CreateQueue(NewName());
+  const auto client = ClientOf(url);
+  server_->FailNext({.operation = "GetQueueAttributes", .status = 500, .count = 1'000'000});
+  std::vector<Awaited<sqs::QueueAttributes>> calls(50);
+  for (auto& call : calls) client->GetAttributes(call.Callback());
+  for (auto& call : calls) EXPECT_THAT(call.Get(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(client->Stats().retries, 100u);
+  EXPECT_EQ(client->Stats().requests, 150u);
+}
+
 TEST_F(QueueClient, DestroyingItCancelsWhatIsUnderWayAndWhatWaits) {
   const std::string url = server_->CreateQueue(NewName());
   sqs::QueueClientOptions options = server_->ClientOptions(url);

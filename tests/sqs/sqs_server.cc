@@ -69,6 +69,15 @@ SqsServer::Json SqsServer::Call(const std::string& service, const std::string& o
   return Command({{"service", service}, {"operation", operation}, {"arguments", arguments}});
 }
 
+void SqsServer::FailNext(const Failure& failure) {
+  Command({{"server", "fail"},
+           {"operation", failure.operation},
+           {"status", failure.status},
+           {"body", failure.body},
+           {"headers", failure.headers},
+           {"count", failure.count}});
+}
+
 std::string SqsServer::CreateQueue(const std::string& name, Json attributes) {
   if (absl::EndsWith(name, ".fifo")) attributes["FifoQueue"] = "true";
   return Call("sqs", "create_queue", {{"QueueName", name}, {"Attributes", attributes}}).at("QueueUrl");

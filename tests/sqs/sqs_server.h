@@ -3,7 +3,7 @@
 #define NORTHWIND_TESTS_SQS_SQS_SERVER_H_
 
 #include <cstdint>
-#include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,6 +48,17 @@ class SqsServer {
   uint64_t InFlight(const std::string& queue_url);
   // Receives, and deletes, all that are visible; their bodies.
   std::vector<std::string> TakeAll(const std::string& queue_url);
+
+  // The next so many requests for this operation, as SQS names it, are answered so, as by what stands before a service, and not
+  // done.
+  struct Failure {
+    std::string operation;
+    int status = 503;
+    std::string body = {};
+    std::map<std::string, std::string> headers = {};
+    int count = 1;
+  };
+  void FailNext(const Failure& failure);
 
   // Refuses connections and cuts those that are open, until Up, which has the same port. Queues stay as they are.
   void Down() { Command({{"server", "down"}}); }

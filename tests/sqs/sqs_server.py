@@ -8,6 +8,8 @@ by one line, {"ok": result} or {"error": "text"}:
   {"service": "sqs", "operation": "send_message", "arguments": {...}}   done by botocore, with that user's keys
   {"server": "down"}                                                    refuses and cuts connections; keeps all queues
   {"server": "up"}                                                      listens again, on the same port
+  {"server": "fail", "operation": "DeleteMessage", "count": 2,          answers the next two of these so by itself, as
+   "status": 503, "headers": {}, "body": ""}                            what stands before a service does
 """
 import json
 import os
@@ -23,6 +25,7 @@ os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.d
 
 import botocore.config  # noqa: E402
 import botocore.session  # noqa: E402
+from moto.core.responses import ActionAuthenticatorMixin  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -34,10 +37,22 @@ REGION = "eu-central-1"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
+def allow_unsigned_web_identity():
+    """AWS wants no signature for this one, whose caller has no keys yet; moto would."""
+    authenticate = ActionAuthenticatorMixin._authenticate_and_authorize_action
+
+    def authenticate_others(self, *args, **kwargs):
+        if self._get_action() != "AssumeRoleWithWebIdentity":
+            authenticate(self, *args, **kwargs)
+
+    ActionAuthenticatorMixin._authenticate_and_authorize_action = authenticate_others
+
+
 class Handler(MotoRequestHandler):
     """Knows the connections that are open."""
 
     connections = set()
+    date = threading.local()  # of the answer that a thread gives, if it is not now
 
     def setup(self):
         self.connections.add(self.request)
@@ -50,15 +65,39 @@ class Handler(MotoRequestHandler):
         except OSError:
             pass  # cut
 
+    def date_time_string(self, timestamp=None):
+        return getattr(self.date, "text", None) or super().date_time_string(timestamp)
+
     def log(self, type, message, *args):
         pass
 
 
 class Server:
     def __init__(self):
-        self.app = DomainDispatcherApplication(create_backend_app)
+        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.failures = []
+        self.lock = threading.Lock()
         self.port = 0
         self.up()
+
+    def app(self, environ, start_response):
+        operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[2]
+        with self.lock:
+            failure = next((each for each in self.failures if each["operation"] == operation and each["count"]), None)
+            if failure:
+                failure["count"] -= 1
+        Handler.date.text = failure["headers"].pop("Date", None) if failure else None
+        if failure:
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response(f"{failure['status']} Failure", list(failure["headers"].items()))
+            return [failure["body"].encode()]
+        if environ["PATH_INFO"].startswith("/latest/"):
+            environ["HTTP_HOST"] = "169.254.169.254"  # by which moto tells the metadata of an instance
+        return self.moto(environ, start_response)
+
+    def fail(self, failure):
+        with self.lock:
+            self.failures.append(failure)
 
     def up(self):
         self.server = make_server("127.0.0.1", self.port, self.app, threaded=True, request_handler=Handler)
@@ -109,6 +148,7 @@ def main():
         control.write(json.dumps(value, default=str) + "\n")
         control.flush()
 
+    allow_unsigned_web_identity()
     server = Server()
     nobody = Clients(server.port, "nobody", "nothing")
     nobody.call("iam", "create_user", {"UserName": "northwind"})
@@ -122,7 +162,7 @@ def main():
         command = json.loads(line)
         try:
             if "server" in command:
-                {"down": server.down, "up": server.up}[command["server"]]()
+                {"down": server.down, "up": server.up, "fail": lambda: server.fail(command)}[command["server"]]()
                 say({"ok": {}})
             else:
                 say({"ok": clients.call(command["service"], command["operation"], command["arguments"])})
