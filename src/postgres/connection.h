@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "src/postgres/connector.h"
 #include "src/postgres/deadline.h"
 #include "src/postgres/result.h"
 #include "src/postgres/stop_signal.h"
@@ -97,12 +99,7 @@ class Connection {
   int server_version() const { return PQserverVersion(connection_.get()); }  // 150018
 
  private:
-  struct Finish {
-    void operator()(PGconn* connection) const { PQfinish(connection); }
-  };
-  using Handle = std::unique_ptr<PGconn, Finish>;
-
-  Connection(Handle connection, const StopSignal* stop) : connection_(std::move(connection)), stop_(stop) {}
+  Connection(ConnectionHandle connection, const StopSignal* stop) : connection_(std::move(connection)), stop_(stop) {}
 
   // Waits for the socket; what ends it otherwise breaks the connection.
   absl::Status Wait(std::string_view what, short events, Deadline deadline);
@@ -110,7 +107,7 @@ class Connection {
   absl::StatusOr<Result> Finished(std::string_view what, int sent, Deadline deadline);
   absl::Status Broken(std::string_view what);
 
-  const Handle connection_;
+  const ConnectionHandle connection_;
   const StopSignal* const stop_;
   bool broken_ = false;
 };

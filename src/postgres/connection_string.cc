@@ -52,20 +52,16 @@ absl::StatusOr<ConnectionParameters> ParseConnectionString(const std::string& co
   char* error = nullptr;
   const std::unique_ptr<PQconninfoOption, FreeOptions> options(PQconninfoParse(connection.c_str(), &error));
   if (options == nullptr) {
-    absl::Status status = Error(absl::StatusCode::kInvalidArgument, "connection string: ",
-                                error != nullptr ? WithoutCitation(error) : std::string("out of memory"));
+    absl::Status status =
+        Error(absl::StatusCode::kInvalidArgument,
+              "connection string: ", error != nullptr ? WithoutCitation(error) : std::string("out of memory"));
     PQfreemem(error);
     return status;
   }
   // A peer that vanishes without a word is noticed within about half a minute, idle or not.
   static constexpr const char* kDefaults[][2] = {
-      {"keepalives", "1"},
-      {"keepalives_idle", "10"},
-      {"keepalives_interval", "5"},
-      {"keepalives_count", "4"},
-      {"tcp_user_timeout", "30000"},
-      {"connect_timeout", "10"},
-      {"client_encoding", "UTF8"},
+      {"keepalives", "1"},           {"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "4"},
+      {"tcp_user_timeout", "30000"}, {"connect_timeout", "10"}, {"client_encoding", "UTF8"},
   };
   ConnectionParameters parameters = AsMap(options.get());
   const ConnectionParameters in_force = InForce(connection);

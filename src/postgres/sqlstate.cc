@@ -19,9 +19,11 @@ struct Rule {
 
 // The first that fits decides.
 constexpr Rule kRules[] = {
-    {"08P01", FaultClass::kHalts, absl::StatusCode::kInternal},      // protocol violation: a bug of one side, not the network
-    {"08", FaultClass::kPasses, absl::StatusCode::kUnavailable},     // connection
-    {"25006", FaultClass::kPasses, absl::StatusCode::kUnavailable},  // read-only: it was demoted, another is the primary now
+    {"08P01", FaultClass::kHalts,
+     absl::StatusCode::kInternal},  // protocol violation: a bug of one side, not the network
+    {"08", FaultClass::kPasses, absl::StatusCode::kUnavailable},  // connection
+    {"25006", FaultClass::kPasses,
+     absl::StatusCode::kUnavailable},  // read-only: it was demoted, another is the primary now
     {"25P03", FaultClass::kPasses, absl::StatusCode::kUnavailable},  // idle in a transaction for too long
     {"40001", FaultClass::kPasses, absl::StatusCode::kAborted},      // serialisation
     {"40P01", FaultClass::kPasses, absl::StatusCode::kAborted},      // deadlock

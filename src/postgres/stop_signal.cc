@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-
 namespace northwind::internal::postgres {
 
 // Without a descriptor (none left) it is only seen by those who look, not by those who wait.
