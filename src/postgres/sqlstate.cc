@@ -37,6 +37,7 @@ constexpr Rule kRules[] = {
     {"3D000", FaultClass::kHalts, absl::StatusCode::kInvalidArgument},    // no such database
     {"42501", FaultClass::kHalts, absl::StatusCode::kPermissionDenied},
     {"42", FaultClass::kHalts, absl::StatusCode::kInvalidArgument},  // syntax, unknown names
+    {"NW", FaultClass::kHalts, absl::StatusCode::kFailedPrecondition},  // the mirror's own functions
 };
 
 std::optional<Rule> RuleOf(std::string_view sqlstate) {
