@@ -2,7 +2,8 @@
 #include "src/postgres/audit.h"
 
 namespace northwind::internal::postgres {
-absl::StatusOr<AuditReport> Audit(const Ledger&, const MirrorOptions&, const std::function<bool(const AuditProgress&)>&) {
+absl::StatusOr<AuditReport> Audit(const Ledger&, const MirrorOptions&,
+                                  const std::function<bool(const AuditProgress&)>&) {
   return absl::UnimplementedError("audit");
 }
 }  // namespace northwind::internal::postgres

@@ -87,7 +87,8 @@ absl::Status ResetLocked(Connection& connection, Deadline deadline) {
   // finds that it is not its own any more.
   return connection
       .Run("mirror: reset",
-           "UPDATE watermark SET ledger_id = NULL, sequence = 0, block_hash = NULL, recorded_at = NULL, epoch = epoch + 1, "
+           "UPDATE watermark SET ledger_id = NULL, sequence = 0, block_hash = NULL, recorded_at = NULL, epoch = epoch "
+           "+ 1, "
            "updated_at = clock_timestamp();"
            "TRUNCATE transactions, postings, rejections, accounts, holds, payouts, payout_events",
            deadline)

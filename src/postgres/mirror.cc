@@ -10,8 +10,7 @@ namespace northwind {
 
 class Mirror::Core {
  public:
-  Core(Ledger& ledger, const MirrorOptions& options)
-      : ledger_(ledger), options_(options), follower_(ledger, options) {}
+  Core(Ledger& ledger, const MirrorOptions& options) : ledger_(ledger), options_(options), follower_(ledger, options) {}
 
   Ledger& ledger_;
   const MirrorOptions options_;

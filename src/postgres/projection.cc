@@ -135,7 +135,8 @@ absl::StatusOr<Projection::AccountFacts*> Projection::Find(AccountId id) {
   NW_ASSIGN_OR_RETURN(Account account, ledger_.GetAccount(id));
   // What is not here has not been touched by this page.
   NW_ASSIGN_OR_RETURN(facts.totals, ledger_.BalanceAt(id, position_));
-  if (auto merchant = ParseMerchantAccount(account.name, account.asset)) facts.merchant_id = std::move(merchant->merchant_id);
+  if (auto merchant = ParseMerchantAccount(account.name, account.asset))
+    facts.merchant_id = std::move(merchant->merchant_id);
   facts.name = std::move(account.name);
   facts.asset = account.asset.ToString();
   facts.external = account.external;
@@ -344,8 +345,7 @@ absl::StatusOr<Projection::HoldFacts> Projection::FindHold(Sequence sequence) {
   return facts;
 }
 
-absl::Status Projection::TakeHold(const JournalRecord& record, const Transaction& t, const Entries& entries,
-                                  Batch&) {
+absl::Status Projection::TakeHold(const JournalRecord& record, const Transaction& t, const Entries& entries, Batch&) {
   NW_ASSIGN_OR_RETURN(HoldFacts facts, FactsOf(t));
   holds_.emplace(record.sequence, std::move(facts));
   NW_ASSIGN_OR_RETURN(const AccountFacts* const account, Find(t.postings.front().debit));

@@ -50,13 +50,14 @@ absl::StatusOr<std::unique_ptr<Connection>> ConnectTo(const MirrorOptions& optio
   }
   // Temporary tables last, so that nothing of theirs is taken for the mirror's. A peer that went away without a word must not keep its
   // locks for the hours of the kernel's own keepalive.
-  NW_RETURN_IF_ERROR(connection
-                         ->Run("mirror: setting up the session",
-                               absl::StrCat("SET search_path = \"", options.schema,
-                                            "\", pg_temp; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; "
-                                            "SET tcp_keepalives_count = 3"),
-                               deadline)
-                         .status());
+  NW_RETURN_IF_ERROR(
+      connection
+          ->Run("mirror: setting up the session",
+                absl::StrCat("SET search_path = \"", options.schema,
+                             "\", pg_temp; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; "
+                             "SET tcp_keepalives_count = 3"),
+                deadline)
+          .status());
   NW_ASSIGN_OR_RETURN(const Result encoding, connection->Execute("mirror: encoding", "SHOW server_encoding", deadline));
   if (encoding.Value(0, 0) != "UTF8") {
     return Error(absl::StatusCode::kInvalidArgument, "mirror: the database is in ", ToAbsl(encoding.Value(0, 0)),

@@ -36,7 +36,7 @@ constexpr Rule kRules[] = {
     {"28", FaultClass::kHalts, absl::StatusCode::kPermissionDenied},      // authentication
     {"3D000", FaultClass::kHalts, absl::StatusCode::kInvalidArgument},    // no such database
     {"42501", FaultClass::kHalts, absl::StatusCode::kPermissionDenied},
-    {"42", FaultClass::kHalts, absl::StatusCode::kInvalidArgument},  // syntax, unknown names
+    {"42", FaultClass::kHalts, absl::StatusCode::kInvalidArgument},     // syntax, unknown names
     {"NW", FaultClass::kHalts, absl::StatusCode::kFailedPrecondition},  // the mirror's own functions
 };
 

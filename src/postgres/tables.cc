@@ -28,7 +28,7 @@ constexpr Column kTransactionColumns[] = {
     {"metadata", kBytea},
 };
 constexpr Column kPostingColumns[] = {
-    {"sequence", kInt8}, {"entry", kInt4},      {"recorded_at", kTimestamp}, {"account_id", kInt8},
+    {"sequence", kInt8}, {"entry", kInt4},     {"recorded_at", kTimestamp}, {"account_id", kInt8},
     {"kind", kText},     {"amount", kNumeric}, {"posted", kNumeric},        {"available", kNumeric},
 };
 constexpr Column kRejectionColumns[] = {
@@ -89,22 +89,30 @@ constexpr Column kHoldColumns[] = {
     {"released", kNumeric},
 };
 constexpr Column kPayoutColumns[] = {
-    {"payout_id", kText},       {"hold_sequence", kInt8}, {"requested_at", kTimestamp}, {"settled_at", kTimestamp},
-    {"updated_sequence", kInt8}, {"merchant_id", kText},   {"asset", kText},             {"state", kText},
-    {"amount", kNumeric},       {"paid", kNumeric},       {"returned", kNumeric},
+    {"payout_id", kText},
+    {"hold_sequence", kInt8},
+    {"requested_at", kTimestamp},
+    {"settled_at", kTimestamp},
+    {"updated_sequence", kInt8},
+    {"merchant_id", kText},
+    {"asset", kText},
+    {"state", kText},
+    {"amount", kNumeric},
+    {"paid", kNumeric},
+    {"returned", kNumeric},
 };
 constexpr Column kPayoutEventColumns[] = {
-    {"sequence", kInt8},   {"recorded_at", kTimestamp}, {"payout_id", kText},
-    {"event_type", kText}, {"state", kText},            {"amount", kNumeric},
+    {"sequence", kInt8}, {"recorded_at", kTimestamp}, {"payout_id", kText}, {"event_type", kText},
+    {"state", kText},    {"amount", kNumeric},
 };
 constexpr Column kAccountUpdateColumns[] = {
-    {"account_id", kInt8},       {"updated_sequence", kInt8},  {"updated_at", kTimestamp},
-    {"state", kText},            {"min_available", kNumeric},  {"debits_posted", kNumeric},
-    {"credits_posted", kNumeric}, {"debits_held", kNumeric}, {"credits_held", kNumeric},
+    {"account_id", kInt8},       {"updated_sequence", kInt8}, {"updated_at", kTimestamp},   {"state", kText},
+    {"min_available", kNumeric}, {"debits_posted", kNumeric}, {"credits_posted", kNumeric}, {"debits_held", kNumeric},
+    {"credits_held", kNumeric},
 };
 // Sums of the batch, and the last that happened: if nothing remains, that is what resolved the hold.
 constexpr Column kHoldUpdateColumns[] = {
-    {"sequence", kInt8},      {"captured", kNumeric},      {"released", kNumeric},
+    {"sequence", kInt8},      {"captured", kNumeric},  {"released", kNumeric},
     {"last_sequence", kInt8}, {"last_at", kTimestamp}, {"ending", kText},
 };
 // Sums of the batch likewise.
@@ -169,9 +177,9 @@ std::string CopySql(const Table& table) {
 
 std::string UpdateSql(const Table& updates) {
   const absl::string_view name = ToAbsl(updates.name), key = ToAbsl(updates.columns.front().name);
-  return absl::StrCat("WITH done AS (UPDATE ", name, " t SET ", AssignmentsOf(updates), " FROM unnest(", Arrays(updates),
-                      ") u (", ColumnList(updates), ") WHERE t.", key, " = u.", key, " RETURNING 1) SELECT expect_rows('",
-                      name, "', (SELECT count(*) FROM done), cardinality($1))");
+  return absl::StrCat("WITH done AS (UPDATE ", name, " t SET ", AssignmentsOf(updates), " FROM unnest(",
+                      Arrays(updates), ") u (", ColumnList(updates), ") WHERE t.", key, " = u.", key,
+                      " RETURNING 1) SELECT expect_rows('", name, "', (SELECT count(*) FROM done), cardinality($1))");
 }
 
 }  // namespace northwind::internal::postgres

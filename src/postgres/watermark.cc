@@ -25,8 +25,8 @@ std::string IdOf(const Ledger& ledger) {
 absl::StatusOr<Watermark> ReadWatermark(Connection& connection, bool locked, Deadline deadline) {
   const std::string sql = "SELECT ledger_id, sequence, block_hash, epoch FROM watermark";
   NW_ASSIGN_OR_RETURN(const Result result,
-                      connection.Execute("mirror: reading the watermark", locked ? sql + " FOR UPDATE" : sql, {}, deadline,
-                                         ResultFormat::kBinary));
+                      connection.Execute("mirror: reading the watermark", locked ? sql + " FOR UPDATE" : sql, {},
+                                         deadline, ResultFormat::kBinary));
   if (result.rows() != 1) return Refused("the table watermark has ", result.rows(), " rows instead of one");
   Watermark watermark;
   watermark.ledger_id = result.Value(0, 0);

@@ -40,9 +40,15 @@ std::vector<const Rows*> UpdatedRows(const Batch& batch) {
 // The bytes of parameters that are no arrays: fields without their lengths.
 class Scalars {
  public:
-  void Int8(int64_t value) { Add(kInt8Oid, [&](std::string& out) { PutInt8(out, value); }); }
-  void Timestamp(absl::Time value) { Add(kTimestampOid, [&](std::string& out) { PutTimestamp(out, value); }); }
-  void Bytes(Oid type, std::string_view value) { Add(type, [&](std::string& out) { PutBytes(out, value); }); }
+  void Int8(int64_t value) {
+    Add(kInt8Oid, [&](std::string& out) { PutInt8(out, value); });
+  }
+  void Timestamp(absl::Time value) {
+    Add(kTimestampOid, [&](std::string& out) { PutTimestamp(out, value); });
+  }
+  void Bytes(Oid type, std::string_view value) {
+    Add(type, [&](std::string& out) { PutBytes(out, value); });
+  }
   std::vector<Parameter> Parameters() const {
     std::vector<Parameter> parameters;
     for (const auto& [type, field] : fields_) {
@@ -93,12 +99,13 @@ std::string MonthOf(absl::Time at) { return absl::FormatTime("%Y-%m", at, absl::
 absl::Status Writer::Prepare(Deadline deadline) {
   constexpr std::string_view kWhat = "mirror: preparing";
   // The plans must not depend on what the tables were like when they were made: rows of updates are found by their keys, always.
-  NW_RETURN_IF_ERROR(connection_
-                         .Run(kWhat,
-                              "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; "
-                              "SET plan_cache_mode = force_generic_plan",
-                              deadline)
-                         .status());
+  NW_RETURN_IF_ERROR(
+      connection_
+          .Run(kWhat,
+               "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; "
+               "SET plan_cache_mode = force_generic_plan",
+               deadline)
+          .status());
   const std::pair<std::string, std::string> statements[] = {
       {kBegin, "BEGIN"},
       {kCommit, "COMMIT"},
@@ -141,7 +148,8 @@ absl::Status Writer::QueueRows(const Rows& rows, const std::string& statement) {
 }
 
 absl::Status Writer::Send(const Batch& batch, const Hash256& block_hash) {
-  if (PQpipelineStatus(connection_.raw()) == PQ_PIPELINE_OFF && PQenterPipelineMode(connection_.raw()) != 1) return Libpq();
+  if (PQpipelineStatus(connection_.raw()) == PQ_PIPELINE_OFF && PQenterPipelineMode(connection_.raw()) != 1)
+    return Libpq();
   NW_RETURN_IF_ERROR(Queue(kBegin, {}));
   NW_RETURN_IF_ERROR(Queue(kAdvance, AdvanceParameters(batch, epoch_, ledger_id_, block_hash).Parameters()));
   for (const absl::Time month : batch.months) {
@@ -204,7 +212,8 @@ absl::Status Writer::ExecuteRows(const Rows& rows, const std::string& statement,
 
 absl::Status Writer::Copy(const Batch& batch, const Hash256& block_hash, Deadline deadline) {
   constexpr std::string_view kWhat = "mirror: a batch";
-  if (PQpipelineStatus(connection_.raw()) != PQ_PIPELINE_OFF && PQexitPipelineMode(connection_.raw()) != 1) return Libpq();
+  if (PQpipelineStatus(connection_.raw()) != PQ_PIPELINE_OFF && PQexitPipelineMode(connection_.raw()) != 1)
+    return Libpq();
   NW_RETURN_IF_ERROR(connection_.ExecutePrepared(kWhat, kBegin, {}, deadline).status());
   const Scalars advance = AdvanceParameters(batch, epoch_, ledger_id_, block_hash);
   NW_RETURN_IF_ERROR(connection_.ExecutePrepared(kWhat, kAdvance, advance.Parameters(), deadline).status());
