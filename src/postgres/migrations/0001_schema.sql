@@ -292,12 +292,12 @@ END $$;
 COMMENT ON FUNCTION advance IS 'Moves the watermark, if it is where the mirror left it; for the mirror alone.';
 
 -- An UPDATE that does not find its rows has met a table that was altered behind the mirror's back.
-CREATE FUNCTION expect_rows(table_name text, found bigint, expected bigint)
+CREATE FUNCTION expect_rows(table_name text, got bigint, expected bigint)
 RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF found IS DISTINCT FROM expected THEN
+  IF got IS DISTINCT FROM expected THEN
     RAISE EXCEPTION USING ERRCODE = 'NW002',
-      MESSAGE = format('%s of %s rows of %I to be updated are not there: somebody else has altered it', expected - found, expected,
+      MESSAGE = format('%s of %s rows of %I to be updated are not there: somebody else has altered it', expected - got, expected,
                        table_name);
   END IF;
 END $$;
