@@ -115,7 +115,8 @@ void Backfill(benchmark::State& state) { Follow(state, 100'000, false); }
 using CopyText = std::vector<std::string>;  // in pieces
 
 CopyText CopyOut(PostgresSession& sql, const std::string& table) {
-  PGresult* const begun = PQexec(sql.raw(), absl::StrCat("COPY northwind.", table, " TO STDOUT (FORMAT csv)").c_str());
+  PGresult* const begun =
+      PQexec(sql.raw(), absl::StrCat("COPY (SELECT * FROM northwind.", table, ") TO STDOUT (FORMAT csv)").c_str());
   if (PQresultStatus(begun) != PGRES_COPY_OUT) std::abort();
   PQclear(begun);
   CopyText text(1);

@@ -29,13 +29,13 @@ TEST_F(MirrorRows, APostIsATransactionAndTwoEntriesWithTheBalancesAfterThem) {
   EXPECT_THAT(Ask("SELECT sequence, entry, account_id, kind, amount, posted, available FROM postings ORDER BY 1, 2"),
               ElementsAre(ElementsAre("4", "0", "1", "debit", "1000", "-1000", "-1000"),
                           ElementsAre("4", "1", "2", "credit", "1000", "1000", "1000")));
-  EXPECT_THAT(Ask("SELECT account_id, name, asset, external, state, min_available, debits_posted, credits_posted, "
-                  "debits_held, credits_held, posted, available, opened_sequence, updated_sequence FROM accounts ORDER BY 1"),
-              ElementsAre(ElementsAre("1", "world", "USD/2", "t", "open", "0", "1000", "0", "0", "0", "-1000", "-1000",
-                                      "1", "4"),
-                          ElementsAre("2", "alice", "USD/2", "f", "open", "0", "0", "1000", "0", "0", "1000", "1000",
-                                      "2", "4"),
-                          ElementsAre("3", "bob", "USD/2", "f", "open", "0", "0", "0", "0", "0", "0", "0", "3", "3")));
+  EXPECT_THAT(
+      Ask("SELECT account_id, name, asset, external, state, min_available, debits_posted, credits_posted, "
+          "debits_held, credits_held, posted, available, opened_sequence, updated_sequence FROM accounts ORDER BY 1"),
+      ElementsAre(
+          ElementsAre("1", "world", "USD/2", "t", "open", "0", "1000", "0", "0", "0", "-1000", "-1000", "1", "4"),
+          ElementsAre("2", "alice", "USD/2", "f", "open", "0", "0", "1000", "0", "0", "1000", "1000", "2", "4"),
+          ElementsAre("3", "bob", "USD/2", "f", "open", "0", "0", "0", "0", "0", "0", "0", "3", "3")));
 }
 
 TEST_F(MirrorRows, AHoldIsCapturedInPartsAndTheRestReleased) {
@@ -50,10 +50,11 @@ TEST_F(MirrorRows, AHoldIsCapturedInPartsAndTheRestReleased) {
   ASSERT_EQ(Commit(MakeFinalCapture(3, Target::Key(Key(1)), 200)).outcome, Outcome::kApplied);
   ASSERT_NO_FATAL_FAILURE(CatchUp());
   EXPECT_THAT(Ask(holds), ElementsAre(ElementsAre("5", "2", "3", "captured", "600", "300", "300", "0", "7")));
-  EXPECT_THAT(Ask("SELECT sequence, kind, target_sequence, final_capture, released FROM transactions WHERE sequence > 4 "
-                  "ORDER BY 1"),
-              ElementsAre(ElementsAre("5", "hold", "NULL", "f", "NULL"), ElementsAre("6", "capture", "5", "f", "NULL"),
-                          ElementsAre("7", "capture", "5", "t", "300")));
+  EXPECT_THAT(
+      Ask("SELECT sequence, kind, target_sequence, final_capture, released FROM transactions WHERE sequence > 4 "
+          "ORDER BY 1"),
+      ElementsAre(ElementsAre("5", "hold", "NULL", "f", "NULL"), ElementsAre("6", "capture", "5", "f", "NULL"),
+                  ElementsAre("7", "capture", "5", "t", "300")));
   EXPECT_THAT(Ask("SELECT sequence, entry, account_id, kind, amount, posted, available FROM postings "
                   "WHERE sequence > 4 ORDER BY 1, 2"),
               ElementsAre(ElementsAre("5", "0", "2", "hold_debit", "600", "1000", "400"),
@@ -74,9 +75,9 @@ TEST_F(MirrorRows, AHoldThatRunsOutHasAnExpiryOfItsOwn) {
   clock_.Advance(absl::Hours(2));
   ASSERT_THAT(ledger_->ExpireHolds(), IsOkAndHolds(size_t{1}));
   ASSERT_NO_FATAL_FAILURE(CatchUp());
-  EXPECT_THAT(Ask("SELECT state, captured, released, remaining, resolved_sequence, resolved_at, expires_at FROM holds"),
-              ElementsAre(ElementsAre("expired", "0", "600", "0", "6", "2023-11-15 00:13:20+00",
-                                      "2023-11-14 23:13:20+00")));
+  EXPECT_THAT(
+      Ask("SELECT state, captured, released, remaining, resolved_sequence, resolved_at, expires_at FROM holds"),
+      ElementsAre(ElementsAre("expired", "0", "600", "0", "6", "2023-11-15 00:13:20+00", "2023-11-14 23:13:20+00")));
   EXPECT_THAT(Ask("SELECT kind, key, target_sequence, released, code, reference FROM transactions WHERE sequence = 6"),
               ElementsAre(ElementsAre("expiry", "NULL", "5", "600", "9", "NULL")));
   EXPECT_THAT(Ask("SELECT entry, account_id, kind, amount, available FROM postings WHERE sequence = 6 ORDER BY 1"),
@@ -87,10 +88,11 @@ TEST_F(MirrorRows, AHoldThatRunsOutHasAnExpiryOfItsOwn) {
 TEST_F(MirrorRows, WhatTheLedgerRefusesMovesNothingAndSaysWhy) {
   ASSERT_EQ(Commit(Named(MakePost(1, alice_, bob_, 5), 3, "r")).outcome, Outcome::kRejected);
   ASSERT_NO_FATAL_FAILURE(CatchUp());
-  EXPECT_THAT(Ask("SELECT sequence, kind, reason, code, reference, postings, debit_account_id, credit_account_id, asset, "
-                  "amount, target_key, target_code, merchant_id FROM rejections"),
-              ElementsAre(ElementsAre("4", "post", "insufficient_funds", "3", "r", "1", "2", "3", "USD/2", "5", "NULL",
-                                      "NULL", "NULL")));
+  EXPECT_THAT(
+      Ask("SELECT sequence, kind, reason, code, reference, postings, debit_account_id, credit_account_id, asset, "
+          "amount, target_key, target_code, merchant_id FROM rejections"),
+      ElementsAre(ElementsAre("4", "post", "insufficient_funds", "3", "r", "1", "2", "3", "USD/2", "5", "NULL", "NULL",
+                              "NULL")));
   EXPECT_EQ(AskOne("SELECT count(*) FROM transactions"), "0");
 }
 
@@ -119,8 +121,8 @@ TEST_F(MirrorRows, TheLargestAmountsAreExact) {
 TEST_F(MirrorRows, ReferencesOfAnyBytesAreTextThatTellsThemApart) {
   Give(alice_, 100);
   for (uint64_t i = 0; const std::string& reference :
-                       {std::string("caf\xc3\xa9"), std::string("a\0b", 3), std::string("\xc3("), std::string("a\\000b"),
-                        std::string("\xed\xa0\x80"), std::string("\xf0\x9f\x92\xb6")}) {
+                       {std::string("caf\xc3\xa9"), std::string("a\0b", 3), std::string("\xc3("),
+                        std::string("a\\000b"), std::string("\xed\xa0\x80"), std::string("\xf0\x9f\x92\xb6")}) {
     ASSERT_EQ(Commit(Named(MakePost(++i, alice_, bob_, 1), 1, reference)).outcome, Outcome::kApplied);
   }
   ASSERT_NO_FATAL_FAILURE(CatchUp());
@@ -150,35 +152,36 @@ TEST_F(MirrorRows, EveryEventOfSettlementNamesItsMerchant) {
       OfPayout(EventType::kPayoutCanceled, "po3", 16),
   }));
   ASSERT_NO_FATAL_FAILURE(CatchUp());
+  EXPECT_THAT(Ask("SELECT event_type, kind, merchant_id, reference, released FROM transactions ORDER BY sequence"),
+              ElementsAre(ElementsAre("PAYMENT_CAPTURED", "post", "m1", "p1", "NULL"),
+                          ElementsAre("PAYMENT_REFUNDED", "reverse", "m1", "p1/r1", "NULL"),
+                          ElementsAre("DISPUTE_OPENED", "hold", "m1", "p1", "NULL"),
+                          ElementsAre("DISPUTE_LOST", "capture", "m1", "p1", "1500"),
+                          ElementsAre("ADJUSTMENT", "post", "m1", "a1", "NULL"),
+                          ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po1", "NULL"),
+                          ElementsAre("PAYOUT_PAID", "capture", "m1", "po1", "NULL"),
+                          ElementsAre("PAYOUT_RETURNED", "reverse", "m1", "po1", "NULL"),
+                          ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po2", "NULL"),
+                          ElementsAre("PAYOUT_FAILED", "release", "m1", "po2", "4000"),
+                          ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po3", "NULL"),
+                          ElementsAre("PAYOUT_CANCELED", "release", "m1", "po3", "100"),
+                          ElementsAre("DISPUTE_OPENED", "hold", "m1", "p9", "NULL"),
+                          ElementsAre("DISPUTE_WON", "release", "m1", "p9", "10"),
+                          ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po4", "NULL")));
   EXPECT_THAT(
-      Ask("SELECT event_type, kind, merchant_id, reference, released FROM transactions ORDER BY sequence"),
-      ElementsAre(ElementsAre("PAYMENT_CAPTURED", "post", "m1", "p1", "NULL"),
-                  ElementsAre("PAYMENT_REFUNDED", "reverse", "m1", "p1/r1", "NULL"),
-                  ElementsAre("DISPUTE_OPENED", "hold", "m1", "p1", "NULL"),
-                  ElementsAre("DISPUTE_LOST", "capture", "m1", "p1", "1500"),
-                  ElementsAre("ADJUSTMENT", "post", "m1", "a1", "NULL"),
-                  ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po1", "NULL"),
-                  ElementsAre("PAYOUT_PAID", "capture", "m1", "po1", "NULL"),
-                  ElementsAre("PAYOUT_RETURNED", "reverse", "m1", "po1", "NULL"),
-                  ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po2", "NULL"),
-                  ElementsAre("PAYOUT_FAILED", "release", "m1", "po2", "4000"),
-                  ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po3", "NULL"),
-                  ElementsAre("PAYOUT_CANCELED", "release", "m1", "po3", "100"),
-                  ElementsAre("DISPUTE_OPENED", "hold", "m1", "p9", "NULL"),
-                  ElementsAre("DISPUTE_WON", "release", "m1", "p9", "10"),
-                  ElementsAre("PAYOUT_REQUESTED", "hold", "m1", "po4", "NULL")));
-  EXPECT_THAT(Ask("SELECT payout_id, merchant_id, asset, state, amount, paid, returned, settled_at IS NULL FROM payouts "
-                  "ORDER BY 1"),
-              ElementsAre(ElementsAre("po1", "m1", "USD/2", "returned", "3000", "3000", "1000", "f"),
-                          ElementsAre("po2", "m1", "USD/2", "failed", "4000", "0", "0", "f"),
-                          ElementsAre("po3", "m1", "USD/2", "canceled", "100", "0", "0", "f"),
-                          ElementsAre("po4", "m1", "USD/2", "requested", "200", "0", "0", "t")));
-  EXPECT_THAT(Ask("SELECT event_type, state, amount FROM payout_events WHERE payout_id IN ('po1', 'po2') "
-                  "ORDER BY payout_id, sequence"),
-              ElementsAre(ElementsAre("PAYOUT_REQUESTED", "requested", "3000"), ElementsAre("PAYOUT_PAID", "paid", "3000"),
-                          ElementsAre("PAYOUT_RETURNED", "returned", "1000"),
-                          ElementsAre("PAYOUT_REQUESTED", "requested", "4000"),
-                          ElementsAre("PAYOUT_FAILED", "failed", "4000")));
+      Ask("SELECT payout_id, merchant_id, asset, state, amount, paid, returned, settled_at IS NULL FROM payouts "
+          "ORDER BY 1"),
+      ElementsAre(ElementsAre("po1", "m1", "USD/2", "returned", "3000", "3000", "1000", "f"),
+                  ElementsAre("po2", "m1", "USD/2", "failed", "4000", "0", "0", "f"),
+                  ElementsAre("po3", "m1", "USD/2", "canceled", "100", "0", "0", "f"),
+                  ElementsAre("po4", "m1", "USD/2", "requested", "200", "0", "0", "t")));
+  EXPECT_THAT(
+      Ask("SELECT event_type, state, amount FROM payout_events WHERE payout_id IN ('po1', 'po2') "
+          "ORDER BY payout_id, sequence"),
+      ElementsAre(ElementsAre("PAYOUT_REQUESTED", "requested", "3000"), ElementsAre("PAYOUT_PAID", "paid", "3000"),
+                  ElementsAre("PAYOUT_RETURNED", "returned", "1000"),
+                  ElementsAre("PAYOUT_REQUESTED", "requested", "4000"),
+                  ElementsAre("PAYOUT_FAILED", "failed", "4000")));
   EXPECT_THAT(
       Ask("SELECT event_type, merchant_id, reference, reason, amount, target_code, target_reference FROM rejections "
           "ORDER BY sequence"),
@@ -243,7 +246,8 @@ TEST_F(MirrorRows, TheViewsAnswerWhatFinanceAsks) {
   EXPECT_THAT(Ask("SELECT payout_id, amount, age > interval '1 day' FROM open_payouts"),
               ElementsAre(ElementsAre("po1", "3000", "t")));
   EXPECT_THAT(Ask("SELECT item, reference, merchant_id, amount, reason FROM unreconciled_items ORDER BY sequence"),
-              ElementsAre(ElementsAre("dispute", "p1", "m1", "2000", "NULL"), ElementsAre("payout", "po1", "m1", "3000", "NULL"),
+              ElementsAre(ElementsAre("dispute", "p1", "m1", "2000", "NULL"),
+                          ElementsAre("payout", "po1", "m1", "3000", "NULL"),
                           ElementsAre("rejection", "po2", "m1", "1000000", "insufficient_funds")));
 }
 
