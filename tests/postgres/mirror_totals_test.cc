@@ -93,18 +93,21 @@ TEST_F(MirrorTotals, OfEveryAccountBySqlAreThoseOfTheLedger) {
           "coalesce(ch, 0)) AND (a.posted, a.available) = (coalesce(l.posted, 0), coalesce(l.available, 0)) "
           "FROM accounts a LEFT JOIN sums USING (account_id) LEFT JOIN last l USING (account_id) ORDER BY 1");
   const auto text = [](absl::uint128 total) { return FormatUnits(static_cast<absl::int128>(total), 0); };
-  NW_ASSERT_OK_AND_ASSIGN(const AccountPage page, ledger_->ListAccounts("", "", kMaxAccountPage));
-  ASSERT_EQ(page.next, "");
-  ASSERT_EQ(by_sql.size(), page.accounts.size());
-  for (const Account& account : page.accounts) {
-    const auto row = std::find_if(by_sql.begin(), by_sql.end(),
-                                  [&](const auto& r) { return r[0] == absl::StrCat(account.id.value()); });
-    ASSERT_NE(row, by_sql.end()) << account.name;
-    const Totals& totals = account.totals;
-    EXPECT_EQ(*row, (std::vector<std::string>{absl::StrCat(account.id.value()), text(totals.debits_posted),
-                                              text(totals.credits_posted), text(totals.debits_held),
-                                              text(totals.credits_held), "t"}))
-        << account.name;
+  std::vector<Account> accounts;
+  std::string after;
+  do {
+    NW_ASSERT_OK_AND_ASSIGN(AccountPage page, ledger_->ListAccounts("", after, kMaxAccountPage));
+    accounts.insert(accounts.end(), page.accounts.begin(), page.accounts.end());
+    after = page.next;
+  } while (!after.empty());
+  ASSERT_EQ(by_sql.size(), accounts.size());
+  std::sort(accounts.begin(), accounts.end(), [](const Account& a, const Account& b) { return a.id < b.id; });
+  for (size_t i = 0; i < accounts.size(); ++i) {
+    const Totals& totals = accounts[i].totals;
+    EXPECT_EQ(by_sql[i], (std::vector<std::string>{absl::StrCat(accounts[i].id.value()), text(totals.debits_posted),
+                                                   text(totals.credits_posted), text(totals.debits_held),
+                                                   text(totals.credits_held), "t"}))
+        << accounts[i].name;
   }
   EXPECT_EQ(AskOne("SELECT bool_and(debits_posted = credits_posted AND debits_held = credits_held) FROM trial_balance"),
             "t");
