@@ -58,6 +58,8 @@ class PostgresServer {
   std::string Log() const;
   // Waits for a command of this many arguments as the user of the server; false unless it ended with 0.
   bool RunAsServer(const std::vector<std::string>& command) const;
+  // Of one of PostgreSQL's programs, such as psql.
+  std::string Program(std::string_view name) const { return binaries_ + std::string(name); }
   // A path inside the cluster's directory.
   std::string DataPath(std::string_view name) const { return directory_ / ("data/" + std::string(name)); }
 
