@@ -8,10 +8,10 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -186,21 +186,51 @@ void CopyBaseline(benchmark::State& state) {
 
 // ---- Commits beside a mirror that catches up ------------------------------------------------------------------
 
-// A thread that commits batches one after the other, each when it is due; returns seconds of each call, the worst last.
+// Commits batches one after the other, each when it is due; returns seconds of each call. `after_each` is called when one is done.
 std::vector<double> CommitPaced(Ledger& ledger, TransactionSource& source, double per_second, size_t batch,
-                                double seconds) {
+                                double seconds, const std::function<void()>& after_each = nullptr) {
   std::vector<double> took;
   const auto start = std::chrono::steady_clock::now();
   const double interval = static_cast<double>(batch) / per_second;
-  for (int i = 0; static_cast<double>(i) * interval < seconds; ++i) {
+  for (int i = 0; i * interval < seconds; ++i) {
     const std::vector<Transaction> transactions = source.Batch(batch);
     std::this_thread::sleep_until(start + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                               std::chrono::duration<double>(i * interval)));
     const auto began = std::chrono::steady_clock::now();
     Must(ledger.Commit(transactions).status());
     took.push_back(SecondsSince(began));
+    if (after_each) after_each();
   }
   return took;
+}
+
+// A mirror that is there already follows what comes in, 20,000 a second in calls of 100.
+void Live(benchmark::State& state) {
+  World& world = World::Get();
+  const ScratchDirectory scratch;
+  const OpenLedger open = OpenAt(scratch.path() + "/ledger");
+  TransactionSource source(3, Keys::kTimeOrdered, Skew::kUniform);
+  const auto mirror = Must(Mirror::Open(*open.ledger, world.Options(world.FreshDatabase())));
+  Must(mirror->Start());
+  Must(mirror->WaitFor(open.ledger->Head().sequence, kPatience));
+  const uint64_t records_before = mirror->Stats().records;
+  const uint64_t batches_before = mirror->Stats().batches;
+  std::vector<double> lag;
+  double behind = 0;
+  for (auto _ : state) {
+    CommitPaced(*open.ledger, source, 20'000, 100, 15,
+                [&] { lag.push_back(static_cast<double>(mirror->Stats().lag_records)); });
+    const auto end = std::chrono::steady_clock::now();
+    Must(mirror->WaitFor(open.ledger->Head().sequence, kPatience));
+    behind = SecondsSince(end);
+  }
+  const MirrorStats stats = mirror->Stats();
+  state.SetItemsProcessed(static_cast<int64_t>(stats.records - records_before));
+  state.counters["per_batch"] =
+      static_cast<double>(stats.records - records_before) / static_cast<double>(stats.batches - batches_before);
+  state.counters["behind_at_end_ms"] = behind * 1e3;
+  state.counters["lag_p50_ms"] = Percentile(lag, 0.5) / 20;  // 20 records come in each millisecond
+  state.counters["lag_p99_ms"] = Percentile(lag, 0.99) / 20;
 }
 
 // Rounds of commits as fast as they go, with a mirror that catches up and without one, in turn; and rounds at 20,000 a second.
@@ -248,6 +278,7 @@ void Commits(benchmark::State& state) {
 BENCHMARK(Backfill)->Name("Mirror/backfill")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Steady)->Name("Mirror/steady")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(CopyBaseline)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(Live)->Name("Mirror/live")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Commits)->Name("Mirror/commits")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace

@@ -47,12 +47,6 @@ struct ParameterArrays {
   std::vector<int> formats;
 };
 
-std::string LastLine(PGconn* connection) {
-  std::string message = PQerrorMessage(connection);
-  while (!message.empty() && message.back() == '\n') message.pop_back();
-  return message;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Connect(const ConnectionOptions& options,
@@ -184,7 +178,7 @@ absl::Status Connection::Wait(std::string_view what, short events, Deadline dead
 absl::StatusOr<Result> Connection::Finished(std::string_view what, int sent, Deadline deadline) {
   if (sent == 0) {
     if (PQstatus(raw()) == CONNECTION_BAD) return Broken(what);
-    return Error(absl::StatusCode::kInternal, ToAbsl(what), ": ", LastLine(raw()));
+    return Error(absl::StatusCode::kInternal, ToAbsl(what), ": ", OneLine(PQerrorMessage(raw())));
   }
   NW_RETURN_IF_ERROR(Flush(what, deadline));
   Result last;
@@ -206,7 +200,7 @@ absl::StatusOr<Result> Connection::Finished(std::string_view what, int sent, Dea
 }
 
 absl::Status Connection::Broken(std::string_view what) {
-  const std::string message = broken_ ? "" : LastLine(raw());
+  const std::string message = broken_ ? "" : OneLine(PQerrorMessage(raw()));
   broken_ = true;
   return Error(absl::StatusCode::kUnavailable, ToAbsl(what), ": the connection to PostgreSQL is broken",
                message.empty() ? "" : ": ", message);

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
+#include "src/postgres/result.h"
 #include "src/postgres/sqlstate.h"
 
 namespace northwind::internal::postgres {
@@ -44,13 +45,6 @@ std::string HostOf(PGconn* connection) {
   const char* const host = PQhost(connection);
   const char* const port = PQport(connection);
   return absl::StrCat(host != nullptr ? host : "", ":", port != nullptr ? port : "");
-}
-
-// Lines of libpq and the server as one, without the place in the server's source.
-std::string OneLine(std::string_view text) {
-  std::vector<std::string> lines = absl::StrSplit(ToAbsl(text), '\n', absl::SkipWhitespace());
-  std::erase_if(lines, [](std::string_view line) { return line.starts_with("LOCATION:"); });
-  return absl::StrJoin(lines, "; ");
 }
 
 // The SQLSTATEs in verbose messages: "FATAL:  28P01: password authentication failed …", in whatever language.

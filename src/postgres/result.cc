@@ -3,7 +3,11 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "src/base/error.h"
 #include "src/postgres/sqlstate.h"
 
@@ -18,6 +22,13 @@ std::string Field(const PGresult* result, int field) {
 }
 
 }  // namespace
+
+std::string OneLine(std::string_view text) {
+  std::vector<std::string> lines = absl::StrSplit(ToAbsl(text), '\n', absl::SkipWhitespace());
+  for (std::string& line : lines) absl::StripAsciiWhitespace(&line);
+  std::erase_if(lines, [](std::string_view line) { return line.starts_with("LOCATION:"); });
+  return absl::StrJoin(lines, "; ");
+}
 
 absl::Status Result::Check(std::string_view what) const {
   switch (status()) {
@@ -38,9 +49,8 @@ absl::Status Result::Check(std::string_view what) const {
   const std::string sqlstate = Field(get(), PG_DIAG_SQLSTATE);
   // Without one it is libpq itself that speaks, of a connection that broke or of memory that it had not.
   if (sqlstate.empty()) {
-    std::string message = get() == nullptr ? "" : PQresultErrorMessage(get());
-    while (!message.empty() && message.back() == '\n') message.pop_back();
-    return Error(absl::StatusCode::kUnavailable, ToAbsl(what), ": ", message);
+    return Error(absl::StatusCode::kUnavailable, ToAbsl(what), ": ",
+                 get() == nullptr ? std::string("no answer") : OneLine(PQresultErrorMessage(get())));
   }
   std::string message = Field(get(), PG_DIAG_MESSAGE_PRIMARY);
   if (const std::string detail = Field(get(), PG_DIAG_MESSAGE_DETAIL); !detail.empty()) message += " (" + detail + ")";

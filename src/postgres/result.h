@@ -6,11 +6,15 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 
 namespace northwind::internal::postgres {
+
+// What libpq says, on one line and without the place in the server's source.
+std::string OneLine(std::string_view text);
 
 // What a statement brought. Values are bytes of the result: good for as long as it lives.
 class Result {

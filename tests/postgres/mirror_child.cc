@@ -142,9 +142,10 @@ std::vector<AccountId> OpenAccounts(Ledger& ledger) {
             .ambiguous = stats.ambiguous});
     }
   });
+  const uint64_t ahead = kMaxAhead[seed % 2];
   while (true) {
-    // Enough ahead of a mirror that waits for it to go on by COPY.
-    const Sequence enough((*ledger)->Head().sequence.value() - std::min((*ledger)->Head().sequence.value(), kMaxAhead));
+    const uint64_t head = (*ledger)->Head().sequence.value();
+    const Sequence enough(head - std::min(head, ahead));
     if ((*mirror)->WaitFor(enough, absl::Milliseconds(20)).ok()) committer.CommitOne();
   }
 }

@@ -20,8 +20,8 @@ struct MirrorMessage {
   uint64_t ambiguous = 0;
 };
 
-// How far the child's ledger may be ahead of its mirror.
-inline constexpr uint64_t kMaxAhead = 6'000;
+// How far a child's ledger may be ahead of its mirror: one of the two, by its seed. With the first there is never enough for COPY.
+inline constexpr uint64_t kMaxAhead[] = {1'500, 6'000};
 
 // Small batches, by COPY and by arrays in turn; tries that follow each other quickly.
 inline MirrorOptions MirrorOfKillTest(const std::string& connection) {

@@ -54,7 +54,9 @@ class RunningChild {
     const int status = child_.Wait();
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "the child ended with " << status;
   }
-  uint64_t acknowledged() const { return acknowledged_; }
+  uint64_t acknowledged() const { return last_.sequence; }
+  uint64_t copied() const { return last_.copied; }
+  uint64_t ambiguous() const { return last_.ambiguous; }
 
  private:
   void Read(int timeout_ms) {
@@ -69,7 +71,7 @@ class RunningChild {
         opened_ = true;
       } else {
         ++messages_;
-        acknowledged_ = message.sequence;
+        last_ = message;
       }
     }
   }
@@ -78,7 +80,7 @@ class RunningChild {
   std::string bytes_;
   bool opened_ = false;
   uint64_t messages_ = 0;
-  uint64_t acknowledged_ = 0;
+  MirrorMessage last_;
 };
 
 class MirrorKill : public ::testing::Test {
@@ -156,7 +158,7 @@ class MirrorKill : public ::testing::Test {
 
 TEST_F(MirrorKill, AfterEveryStopTheDatabaseIsTheJournalUpToItsWatermark) {
   const uint64_t rounds = TestOps(8, "NORTHWIND_TEST_KILLS");
-  uint64_t while_opening = 0;
+  unsigned long long while_opening = 0, copied = 0, ambiguous = 0;
   for (uint64_t round = 1; round <= rounds; ++round) {
     SCOPED_TRACE(absl::StrCat("round ", round));
     RunningChild child(ledger_directory_, ThroughProxy(), round, random_.Next());
@@ -169,13 +171,17 @@ TEST_F(MirrorKill, AfterEveryStopTheDatabaseIsTheJournalUpToItsWatermark) {
     }
     ASSERT_NO_FATAL_FAILURE(child.Kill());
     proxy_.Mend();
+    copied += child.copied();
+    ambiguous += child.ambiguous();
     ASSERT_NO_FATAL_FAILURE(Compare(child.acknowledged()));
   }
   std::printf(
-      "%llu stops (%llu while opening, %d of PostgreSQL, %d of the network): %llu transactions, %llu postings\n",
-      static_cast<unsigned long long>(rounds), static_cast<unsigned long long>(while_opening), faults_[2] + faults_[3],
-      faults_[4] + faults_[5] + faults_[6] + faults_[7], static_cast<unsigned long long>(rows_.transactions()),
-      static_cast<unsigned long long>(rows_.postings()));
+      "%llu stops (%llu while opening, %d of PostgreSQL, %d of the network, %llu answers to COMMIT lost): %llu "
+      "transactions, %llu "
+      "postings, %llu records by COPY\n",
+      static_cast<unsigned long long>(rounds), while_opening, faults_[2] + faults_[3],
+      faults_[4] + faults_[5] + faults_[6] + faults_[7], ambiguous,
+      static_cast<unsigned long long>(rows_.transactions()), static_cast<unsigned long long>(rows_.postings()), copied);
 
   // Then all of it, compared anew from the first row on.
   NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = ledger_directory_, .free_space_floor_bytes = 0}));

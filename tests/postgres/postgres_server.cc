@@ -80,9 +80,7 @@ PostgresServer::PostgresServer(const Options& options)
     group_ = account->pw_gid;
     NW_CHECK(chown(directory_.path().c_str(), user_, group_) == 0, "cannot give the directory to PostgreSQL's user");
   }
-  NW_CHECK(RunAsServer({binaries_ + "initdb", "--pgdata=" + (directory_ / "data"), "--username=postgres",
-                        "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"}),
-           Log().c_str());
+  MakeCluster(options.standby_of);
   Configure(options);
   for (int attempt = 0; options.tcp && attempt < 5 && !running(); ++attempt) {
     port_ = FreePort();
@@ -96,6 +94,16 @@ PostgresServer::~PostgresServer() { Stop(Shutdown::kImmediate); }
 PostgresServer& PostgresServer::Shared() {
   static PostgresServer server({.tcp = true});
   return server;
+}
+
+void PostgresServer::MakeCluster(const PostgresServer* standby_of) const {
+  const std::string data = "--pgdata=" + (directory_ / "data");
+  const bool made = standby_of == nullptr
+                        ? RunAsServer({Program("initdb"), data, "--username=postgres", "--auth=trust",
+                                       "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"})
+                        : RunAsServer({Program("pg_basebackup"), data, "--dbname=" + standby_of->Connection(),
+                                       "--write-recovery-conf", "--checkpoint=fast", "--no-sync"});
+  NW_CHECK(made, Log().c_str());
 }
 
 void PostgresServer::Configure(const Options& options) const {
@@ -142,7 +150,7 @@ void PostgresServer::Start() {
 }
 
 bool PostgresServer::TryStart() {
-  postmaster_ = Spawn({binaries_ + "postgres", "-D", directory_ / "data", "-p", std::to_string(port_)});
+  postmaster_ = Spawn({Program("postgres"), "-D", directory_ / "data", "-p", std::to_string(port_)});
   const auto until = std::chrono::steady_clock::now() + kPatience;
   // PQPING_OK would be the answer of another server at the port, too: only one that runs is ours.
   while (waitpid(postmaster_, nullptr, WNOHANG) == 0) {

@@ -25,11 +25,12 @@ class PostgresServer {
     std::vector<std::string> hba = {};       // lines of pg_hba.conf, before those that let everybody in
     std::string certificate_pem = {};        // with a key: TLS
     std::string key_pem = {};
+    const PostgresServer* standby_of = nullptr;  // a copy of this one, that follows it until it is promoted
   };
   enum class Shutdown : uint8_t { kSmart, kFast, kImmediate };
 
   PostgresServer() : PostgresServer(Options{}) {}
-  // Makes the cluster and starts it.
+  // Makes the cluster and starts it, in what the calling thread sees as the file system.
   explicit PostgresServer(const Options& options);
   ~PostgresServer();
   PostgresServer(const PostgresServer&) = delete;
@@ -58,10 +59,13 @@ class PostgresServer {
   std::string Log() const;
   // Waits for a command of this many arguments as the user of the server; false unless it ended with 0.
   bool RunAsServer(const std::vector<std::string>& command) const;
+  // Of one of PostgreSQL's programs, such as psql.
+  std::string Program(std::string_view name) const { return binaries_ + std::string(name); }
   // A path inside the cluster's directory.
   std::string DataPath(std::string_view name) const { return directory_ / ("data/" + std::string(name)); }
 
  private:
+  void MakeCluster(const PostgresServer* standby_of) const;
   pid_t Spawn(const std::vector<std::string>& command) const;
   void Configure(const Options& options) const;
   // Starts it once; false if it ended instead of letting clients in.
