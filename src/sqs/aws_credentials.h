@@ -13,7 +13,7 @@ namespace northwind::internal::sqs {
 struct AwsKeys {
   std::string access_key_id;
   std::string secret_access_key;
-  std::string session_token;           // empty: none
+  std::string session_token;             // empty: none
   std::optional<absl::Time> expires_at;  // nothing: never
 };
 

@@ -25,8 +25,8 @@ struct Message {
   std::string id;
   std::string receipt_handle;
   std::string body;
-  std::string body_md5;       // as the service says, hexadecimal
-  std::string group;          // of a FIFO queue, else empty
+  std::string body_md5;        // as the service says, hexadecimal
+  std::string group;           // of a FIFO queue, else empty
   uint64_t receive_count = 0;  // this receive included
 };
 
@@ -34,8 +34,8 @@ struct QueueAttributes {
   absl::Duration visibility;
   bool fifo = false;
   std::optional<uint64_t> max_receive_count;  // of the redrive policy, if there is one
-  uint64_t visible = 0;                        // approximate
-  uint64_t in_flight = 0;                      // approximate
+  uint64_t visible = 0;                       // approximate
+  uint64_t in_flight = 0;                     // approximate
 };
 
 struct VisibilityChange {
