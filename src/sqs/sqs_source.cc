@@ -3,7 +3,7 @@
 
 #include "northwind/sqs.h"
 #include "northwind/status.h"
-#include "src/sqs/queue_client.h"
+#include "src/sqs/open_client.h"
 #include "src/sqs/source_core.h"
 #include "src/sqs/source_options.h"
 
@@ -25,7 +25,7 @@ absl::StatusOr<std::unique_ptr<SqsSource>> SqsSource::Open(Intake& intake, const
         "sqs: the intake has no scheduler (IntakeOptions::scheduler): parked events would be lost with the process when their "
         "messages are deleted");
   }
-  NW_ASSIGN_OR_RETURN(auto client, sqs::OpenClient(options));
+  NW_ASSIGN_OR_RETURN(auto client, sqs::OpenClient(options, sqs::SourceCore::RequestsUnderWay(options)));
   return std::unique_ptr<SqsSource>(
       new SqsSource(std::make_unique<Core>(intake, options, std::move(client))));
 }
