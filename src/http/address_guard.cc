@@ -65,6 +65,10 @@ bool Has(const std::vector<uint16_t>& ports, uint16_t port) {
 
 }  // namespace
 
+AddressGuardOptions AnyAddress() {
+  return {.allowed = {{*IpRange::Parse("0.0.0.0/0"), {}}, {*IpRange::Parse("::/0"), {}}}, .ports = {}};
+}
+
 bool IsPublic(const IpAddress& address) {
   if (address.family() == IpAddress::Family::kV4) return !ContainsAny(DeniedV4(), address);
   return GlobalUnicastV6().Contains(address) && !ContainsAny(DeniedV6(), address);

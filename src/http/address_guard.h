@@ -29,6 +29,9 @@ struct AddressGuardOptions {
   std::vector<uint16_t> ports = {443};
 };
 
+// Everything, for URLs that nobody but the operator chooses.
+AddressGuardOptions AnyAddress();
+
 // Whether an address is one of the public Internet, by the IANA special-purpose registries (RFC 6890 and its
 // successors). Fails closed: of IPv6 only what is known to be global unicast is public.
 bool IsPublic(const IpAddress& address);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <set>
 #include <system_error>
 #include <thread>
@@ -65,11 +66,16 @@ class Client::Loop {
   ~Loop();
 
   absl::Status Start(Request request, ResultCallback callback) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RunAfter(absl::Duration delay, Task task) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Drain(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t in_flight() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using SteadyTime = Transfer::SteadyTime;
+  struct Timer {
+    SteadyTime due;
+    Task task;
+  };
   struct Resolved {
     uint64_t ticket;
     absl::StatusOr<std::vector<IpAddress>> addresses;
@@ -84,6 +90,10 @@ class Client::Loop {
   void OnResolved(const Resolved& resolved);
   void Connect(std::unique_ptr<Transfer> transfer);
   void ExpireLookups();
+  // Those that are due then, and no longer.
+  void RunTimers(SteadyTime now);
+  // All, and what they give.
+  void RunLastTimers() ABSL_LOCKS_EXCLUDED(mutex_);
   void Doubt(const Url& url);
   bool IsInDoubt(const Url& url) const;
   void Perform();
@@ -99,6 +109,7 @@ class Client::Loop {
   mutable absl::Mutex mutex_;
   std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
   std::vector<Resolved> resolved_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Timer> new_timers_ ABSL_GUARDED_BY(mutex_);
   size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;   // accepted, callback not yet called
   size_t unfinished_ ABSL_GUARDED_BY(mutex_) = 0;  // accepted, callback not yet returned
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -108,6 +119,7 @@ class Client::Loop {
   CURLM* const multi_;
   SteadyTime timer_ = SteadyTime::max();  // when libcurl wants to be called
   absl::Span<const Poller::Ready> ready_;
+  std::multimap<SteadyTime, Task> timers_;
   uint64_t last_ticket_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Transfer>> looking_up_;
   std::set<std::pair<SteadyTime, uint64_t>> lookup_deadlines_;           // of those
@@ -158,6 +170,15 @@ absl::Status Client::Loop::Start(Request request, ResultCallback callback) {
   return absl::OkStatus();
 }
 
+void Client::Loop::RunAfter(absl::Duration delay, Task task) {
+  NW_CHECK(task != nullptr, "no task");
+  const SteadyTime due = std::chrono::steady_clock::now() +
+                         absl::ToChronoNanoseconds(std::clamp(delay, absl::ZeroDuration(), kMaxTimeout));
+  absl::MutexLock lock(&mutex_);
+  new_timers_.push_back({due, std::move(task)});
+  if (new_timers_.size() == 1) poller_->Wake();
+}
+
 bool Client::Loop::Drain(absl::Duration timeout) {
   NW_CHECK(std::this_thread::get_id() != thread_.get_id(), "a callback cannot wait for itself");
   const auto done = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return unfinished_ == 0; };
@@ -206,20 +227,25 @@ void Client::Loop::Run() {
   while (true) {
     std::vector<std::unique_ptr<Transfer>> incoming;
     std::vector<Resolved> resolved;
+    std::vector<Timer> new_timers;
     bool stopping;
     {
       absl::MutexLock lock(&mutex_);
+      new_timers.swap(new_timers_);
       incoming.swap(incoming_);
       resolved.swap(resolved_);
       stopping = stopping_;
     }
+    for (Timer& timer : new_timers) timers_.emplace(timer.due, std::move(timer.task));
     if (stopping) {
       AbortAll(std::move(incoming));
+      RunLastTimers();
       break;
     }
     for (std::unique_ptr<Transfer>& transfer : incoming) Admit(std::move(transfer));
     for (const Resolved& each : resolved) OnResolved(each);
     ExpireLookups();
+    RunTimers(std::chrono::steady_clock::now());
     Perform();
     Wait();
   }
@@ -281,6 +307,24 @@ void Client::Loop::ExpireLookups() {
   }
 }
 
+void Client::Loop::RunTimers(SteadyTime now) {
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    Task task = std::move(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    std::move(task)();
+  }
+}
+
+void Client::Loop::RunLastTimers() {
+  while (true) {
+    RunTimers(SteadyTime::max());
+    absl::MutexLock lock(&mutex_);
+    if (new_timers_.empty()) return;
+    for (Timer& timer : new_timers_) timers_.emplace(timer.due, std::move(timer.task));
+    new_timers_.clear();
+  }
+}
+
 void Client::Loop::Doubt(const Url& url) {
   const SteadyTime now = std::chrono::steady_clock::now();
   in_doubt_.insert_or_assign(Authority(url), now + kDoubt);
@@ -332,6 +376,7 @@ void Client::Loop::FinishDone() {
 void Client::Loop::Wait() {
   SteadyTime until = timer_;
   if (!lookup_deadlines_.empty()) until = std::min(until, lookup_deadlines_.begin()->first);
+  if (!timers_.empty()) until = std::min(until, timers_.begin()->first);
   int timeout_ms = kMaxPollMs;
   if (until != SteadyTime::max()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
@@ -400,6 +445,7 @@ Client::~Client() = default;
 absl::Status Client::Start(Request request, ResultCallback callback) {
   return loop_->Start(std::move(request), std::move(callback));
 }
+void Client::RunAfter(absl::Duration delay, Task task) { loop_->RunAfter(delay, std::move(task)); }
 bool Client::Drain(absl::Duration timeout) { return loop_->Drain(timeout); }
 size_t Client::in_flight() const { return loop_->in_flight(); }
 

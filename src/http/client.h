@@ -44,6 +44,8 @@ struct ClientOptions {
 // Start another request.
 using ResultCallback = absl::AnyInvocable<void(Result) &&>;
 
+using Task = absl::AnyInvocable<void() &&>;
+
 // Outbound HTTP/1.1 and, over TLS where the server offers it, HTTP/2. One thread drives all transfers; connections are kept
 // and reused. Thread-safe.
 //
@@ -75,6 +77,9 @@ class Client {
   // refused for its URL or headers. An error means that the callback will not be called: ResourceExhausted with
   // max_in_flight under way, FailedPrecondition while the client is being destroyed.
   absl::Status Start(Request request, ResultCallback callback);
+  // Runs the task on the client's thread, under a callback's rules: after `delay` (up to kMaxTimeout), or when the client is destroyed if that is
+  // sooner. One given by a callback or task while the client is being destroyed is run, too.
+  void RunAfter(absl::Duration delay, Task task);
   // Waits until all requests started so far, and those started meanwhile, are done and their callbacks have returned.
   // False if that takes longer than `timeout`. Not from a callback.
   bool Drain(absl::Duration timeout = absl::InfiniteDuration());

@@ -33,6 +33,46 @@ absl::Status Bad(const Parts&... parts) {
   return Error(absl::StatusCode::kInvalidArgument, "request refused: ", parts...);
 }
 
+// Whether nothing but a slash follows scheme and host.
+bool IsRoot(std::string_view url) {
+  const size_t host = url.find("://");
+  if (host == std::string_view::npos) return false;
+  const size_t end = url.find_first_of("/?#", host + 3);
+  return end == std::string_view::npos || url.substr(end) == "/";
+}
+
+bool IsScopePart(std::string_view part) {
+  const auto is_plain = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-'; };
+  return !part.empty() && std::all_of(part.begin(), part.end(), is_plain);
+}
+
+absl::Status CheckSigned(const Request& request) {
+  const AwsSignature& signature = *request.signature;
+  if (!IsScopePart(signature.region) || !IsScopePart(signature.service)) {
+    return Bad("region or service of its signature is no word");
+  }
+  if (signature.access_key_id.empty() || signature.secret_access_key.empty()) return Bad("no keys to sign it with");
+  if (request.method != Method::kPost || !IsRoot(request.url)) return Bad("signed, but not POST /");
+  if (request.body.size() > kMaxSignedBodyBytes)
+    return Bad("a signed body of more than ", kMaxSignedBodyBytes, " bytes");
+  std::vector<std::string> names = {"host", "x-amz-date"};
+  bool has_content_type = false;
+  for (const Header& header : request.headers) {
+    if (header.value.empty()) return Bad("header ", header.name, " of a signed request is empty");
+    names.push_back(absl::AsciiStrToLower(header.name));
+    if (names.back() == "authorization") return Bad("header authorization of a signed request cannot be chosen");
+    has_content_type = has_content_type || names.back() == "content-type";
+  }
+  if (!has_content_type) return Bad("a signed request without a Content-Type");
+  // Of sorted names, one that begins another comes right before the first of those.
+  std::sort(names.begin(), names.end());
+  const auto begins = [](const std::string& name, const std::string& next) { return absl::StartsWith(next, name); };
+  if (const auto at = std::adjacent_find(names.begin(), names.end(), begins); at != names.end()) {
+    return Bad("header ", *at, " of a signed request is there twice, or begins another's name");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 const char* MethodName(Method method) {
@@ -82,7 +122,7 @@ absl::Status CheckRequest(const Request& request) {
     return Bad("a timeout is not positive");
   }
   if (request.timeout > kMaxTimeout) return Bad("a timeout of more than ", absl::FormatDuration(kMaxTimeout));
-  return absl::OkStatus();
+  return request.signature ? CheckSigned(request) : absl::OkStatus();
 }
 
 }  // namespace northwind::internal::http

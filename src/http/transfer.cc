@@ -121,6 +121,7 @@ bool Transfer::Prepare(EasyHandle easy) {
   SetTls();
   SetWhat();
   SetHeaders();
+  SetSignature();
   SetLimits();
   if (set_code_ == CURLE_OK) return true;
   FailBy(set_code_);
@@ -213,9 +214,18 @@ void Transfer::SetHeaders() {
                                        : absl::StrCat(header.name, ": ", header.value));
     has_content_type = has_content_type || absl::EqualsIgnoreCase(header.name, "content-type");
   }
-  AddHeaderLine("Expect:");
+  // A header that is left out would be signed nevertheless; a body that is signed is too small to be asked for.
+  if (!request_.signature) AddHeaderLine("Expect:");
   if (!has_content_type) AddHeaderLine("Content-Type:");
   Set(CURLOPT_HTTPHEADER, header_lines_.get());
+}
+
+void Transfer::SetSignature() {
+  if (!request_.signature) return;
+  const AwsSignature& signature = *request_.signature;
+  Set(CURLOPT_AWS_SIGV4, absl::StrCat("aws:amz:", signature.region, ":", signature.service).c_str());
+  Set(CURLOPT_USERNAME, signature.access_key_id.c_str());
+  Set(CURLOPT_PASSWORD, signature.secret_access_key.c_str());
 }
 
 void Transfer::AddHeaderLine(const std::string& line) {

@@ -97,6 +97,7 @@ class Transfer {
   void SetTls();
   void SetWhat();
   void SetHeaders();
+  void SetSignature();
   void SetLimits();
   template <typename Value>
   void Set(CURLoption option, Value value);

@@ -66,6 +66,12 @@ struct QueueClientStats {
 //   NotFound            no such queue
 //   InvalidArgument     the service refuses the request
 //   Cancelled           the client is being destroyed
+// Also if the answer is not what it should be (Unavailable). Failures of single entries of a batch are not tried again.
+//
+// Credentials are asked on a thread of their own and remembered (SigningKeys): no operation waits for their source while
+// there are keys that are good. Keys that the service refuses are asked for anew, and the operation is tried once more if
+// there are others.
+//
 // Callbacks run on the client's thread, one at a time; they must be quick, must not destroy the client, and may call it.
 // Thread-safe.
 class QueueClient {

@@ -168,5 +168,13 @@ TEST(AddressGuard, WhatAnOperatorDeniesIsDeniedWhateverElseIsAllowed) {
   EXPECT_EQ(guard.Check(Address("8.8.8.9"), 443), Verdict::kAllowed);
 }
 
+TEST(AddressGuard, AnyAddressIsAnyAddressOnAnyPort) {
+  const AddressGuard guard(AnyAddress());
+  for (const char* address : {"127.0.0.1", "169.254.169.254", "8.8.8.8", "255.255.255.255", "::1", "fd00:ec2::23"}) {
+    EXPECT_EQ(guard.Check(Address(address), 1), Verdict::kAllowed) << address;
+    EXPECT_EQ(guard.Check(Address(address), 65535), Verdict::kAllowed) << address;
+  }
+}
+
 }  // namespace
 }  // namespace northwind::internal::http

@@ -75,5 +75,31 @@ TEST(CheckRequest, EveryLimitHolds) {
   EXPECT_THAT(CheckRequest({.headers = {{"a", "b"}, {"Host", "c"}}}), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST(CheckRequest, OfASignedOneOnlyWhatIsSignedRightlyIsLetThrough) {
+  const Request good = {.url = "http://127.0.0.1:4711/",
+                        .headers = {{"Content-Type", "a/b"}, {"X-Amz-Target", "x"}, {"X-Amz-Security-Token", "y"}},
+                        .body = std::string(kMaxSignedBodyBytes, 'x'),
+                        .signature = AwsSignature{"eu-central-1", "sqs", "AKID", "secret"}};
+  EXPECT_THAT(CheckRequest(good), IsOk());
+  const auto refused = [&good](auto change) {
+    Request request = good;
+    change(request);
+    EXPECT_THAT(CheckRequest(request), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("sign")));
+  };
+  refused([](Request& request) { request.body += 'x'; });
+  refused([](Request& request) { request.method = Method::kPut; });
+  refused([](Request& request) { request.url += "queue"; });
+  refused([](Request& request) { request.url = "http://127.0.0.1?b=1&a=2"; });
+  refused([](Request& request) { request.headers.erase(request.headers.begin()); });
+  refused([](Request& request) { request.headers.push_back({"X-Empty", ""}); });
+  refused([](Request& request) { request.headers.push_back({"x-amz-date", "20260101T000000Z"}); });
+  refused([](Request& request) { request.headers.push_back({"Authorization", "z"}); });
+  refused([](Request& request) { request.headers.push_back({"X-Amz-Target-Too", "z"}); });
+  refused([](Request& request) { request.headers.push_back({"content-type", "a/b"}); });
+  refused([](Request& request) { request.signature->region = "eu:central"; });
+  refused([](Request& request) { request.signature->service.clear(); });
+  refused([](Request& request) { request.signature->secret_access_key.clear(); });
+}
+
 }  // namespace
 }  // namespace northwind::internal::http
