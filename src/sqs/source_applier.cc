@@ -13,8 +13,8 @@ void SourceCore::ApplyAll() {
   while (true) {
     AwaitWork();
     if (NothingMoreToApply()) break;
-    const Taken taken = held_.Take(
-        options_.batch, one_of_each_group() ? HeldMessages::Groups::kOneEach : HeldMessages::Groups::kWhole);
+    const Taken taken =
+        held_.Take(options_.batch, one_of_each_group() ? HeldMessages::Groups::kOneEach : HeldMessages::Groups::kWhole);
     applying_ = true;
     mutex_.Unlock();
     std::vector<RawEvent> events;

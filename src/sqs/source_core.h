@@ -48,6 +48,8 @@ class SourceCore {
   absl::Status Start() ABSL_LOCKS_EXCLUDED(lifecycle_mutex_, mutex_);
   // What is not done by then is cut off.
   absl::Status Stop(absl::Duration within) ABSL_LOCKS_EXCLUDED(lifecycle_mutex_, mutex_);
+  // Blocks until it is answered.
+  absl::StatusOr<QueueAttributes> AskAttributes();
   bool WaitUntilDrained(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
   SqsStats Stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -77,7 +79,6 @@ class SourceCore {
   static absl::Time Now() { return absl::UnixEpoch() + Clock::System()->Elapsed(); }
 
   // ---- source_core.cc: states
-  absl::StatusOr<QueueAttributes> AskAttributes() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status TakeAttributes(const QueueAttributes& attributes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The queue does not answer as it should, but will; or it never will: then all ends.

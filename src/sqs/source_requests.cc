@@ -120,19 +120,24 @@ void SourceCore::Ask(ToDo&& to_do) {
   }
   for (Requests& requests : to_do.heartbeats) {
     const std::vector<VisibilityChange> changes = ChangesOf(requests, to_do.visibility);
-    client_->ChangeVisibility(changes, [this, requests = std::move(requests)](
-                                           const absl::StatusOr<std::vector<absl::Status>>&) { OnHeartbeats(requests); });
+    client_->ChangeVisibility(changes,
+                              [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>&) {
+                                OnHeartbeats(requests);
+                              });
   }
   for (Requests& requests : to_do.returns) {
     const std::vector<VisibilityChange> changes = ChangesOf(requests, absl::ZeroDuration());
-    client_->ChangeVisibility(changes,
-                              [this, requests = std::move(requests)](
-                                  const absl::StatusOr<std::vector<absl::Status>>& results) { OnReturns(requests, results); });
+    client_->ChangeVisibility(
+        changes, [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>& results) {
+          OnReturns(requests, results);
+        });
   }
   for (Requests& requests : to_do.deletes) {
     const std::vector<std::string> handles = HandlesOf(requests);
-    client_->Delete(handles, [this, requests = std::move(requests)](
-                                 const absl::StatusOr<std::vector<absl::Status>>& results) { OnDeletes(requests, results); });
+    client_->Delete(handles,
+                    [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>& results) {
+                      OnDeletes(requests, results);
+                    });
   }
   for (const uint64_t which : to_do.receives) {
     client_->Receive(to_do.receive_size, options_.wait, to_do.visibility,
