@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Installs the libraries, their headers, a CMake package and pkg-config files. northwind::webhook is a component of the
-# package, in files of its own: who does not ask for it does not need what it needs.
+# Installs the libraries, their headers, a CMake package and pkg-config files. The adapters are components of the
+# package, in files of their own: who does not ask for one does not need what it needs.
 include(CMakePackageConfigHelpers)
 set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/northwind)
 
@@ -18,16 +18,6 @@ configure_package_config_file(cmake/northwind-config.cmake.in ${PROJECT_BINARY_D
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/northwind-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/northwind-config.cmake ${PROJECT_BINARY_DIR}/northwind-config-version.cmake
         DESTINATION ${cmake_dir})
-if(NORTHWIND_BUILD_HTTP)
-  set_target_properties(northwind_webhook PROPERTIES EXPORT_NAME webhook)
-  install(TARGETS northwind_webhook EXPORT northwind-webhook-targets)
-  install(FILES include/northwind/webhook.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/northwind)
-  install(EXPORT northwind-webhook-targets NAMESPACE northwind:: DESTINATION ${cmake_dir})
-  configure_file(cmake/northwind-webhook-dependencies.cmake.in
-                 ${PROJECT_BINARY_DIR}/northwind-webhook-dependencies.cmake @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/northwind-webhook-dependencies.cmake DESTINATION ${cmake_dir})
-endif()
-
 # pkg-config.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(pc_prefix ${CMAKE_INSTALL_PREFIX})
@@ -59,9 +49,34 @@ endfunction()
 northwind_pkg_config(northwind northwind "${PROJECT_DESCRIPTION}"
   PUBLIC absl_any_invocable absl_inlined_vector absl_int128 absl_span absl_status absl_statusor absl_strings absl_time
   PRIVATE absl_btree absl_flat_hash_map absl_flat_hash_set absl_synchronization libcrypto protobuf rocksdb)
+
+# northwind_component(NAME DESCRIPTION PUBLIC package... PRIVATE package...): the adapter northwind_NAME with its header, its
+# dependencies from cmake/northwind-NAME-dependencies.cmake.in, and northwind-NAME.pc with those packages.
+function(northwind_component name description)
+  cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "PUBLIC;PRIVATE")
+  set_target_properties(northwind_${name} PROPERTIES EXPORT_NAME ${name})
+  install(TARGETS northwind_${name} EXPORT northwind-${name}-targets)
+  install(FILES include/northwind/${name}.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/northwind)
+  install(EXPORT northwind-${name}-targets NAMESPACE northwind:: DESTINATION ${cmake_dir})
+  configure_file(cmake/northwind-${name}-dependencies.cmake.in
+                 ${PROJECT_BINARY_DIR}/northwind-${name}-dependencies.cmake @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/northwind-${name}-dependencies.cmake DESTINATION ${cmake_dir})
+  northwind_pkg_config(northwind-${name} northwind_${name} "${description}"
+    PUBLIC "northwind = ${PROJECT_VERSION}" ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
 if(NORTHWIND_BUILD_HTTP)
-  northwind_pkg_config(northwind-webhook northwind_webhook "Webhooks of northwind"
-    PUBLIC "northwind = ${PROJECT_VERSION}" absl_span absl_status absl_statusor absl_time
+  northwind_component(sqs "Payment events from Amazon SQS for northwind"
+    PUBLIC absl_status absl_statusor absl_time
+    PRIVATE absl_any_invocable absl_cord absl_flat_hash_map absl_strings absl_synchronization libcrypto
+            "libcurl >= 7.85" expat)
+  northwind_component(webhook "Webhooks of northwind"
+    PUBLIC absl_span absl_status absl_statusor absl_time
     PRIVATE absl_any_invocable absl_cord absl_flat_hash_map absl_strings absl_synchronization libcrypto
             "libcurl >= 7.85")
+endif()
+if(NORTHWIND_BUILD_POSTGRES)
+  northwind_component(postgres "The PostgreSQL mirror of northwind"
+    PUBLIC absl_int128 absl_status absl_statusor absl_time
+    PRIVATE absl_flat_hash_map absl_strings absl_synchronization "libpq >= 14")
 endif()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Settles events as they come, executes payouts at a simulated bank, and tells merchants by webhooks. See --help.
+// Settles events as they come, executes payouts at a simulated bank, tells merchants by webhooks, and mirrors all of it to
+// PostgreSQL. See --help.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -30,19 +31,23 @@ constexpr char kHelp[] =
     R"(live - payment events, payouts and webhooks of a ledger, as they happen
 
   live endpoints --ledger DIR --rail FILE --key FILE --plan FILE
-  live run --ledger DIR --rail FILE --key FILE --plan FILE --input FILE --deliveries FILE
+  live run --ledger DIR --rail FILE --key FILE --plan FILE (--input FILE | --queue URL) [--mirror CONNECTION]
+           --deliveries FILE
 
 endpoints    makes the webhook endpoints of the plan, one a line: MERCHANT ID URL POLICY PATTERN...  with the policy usual, patient
              or short. Prints a line for each: keys ID SECRET
 run          applies the events of the input, JSON lines, in small batches, while payouts go to a simulated bank and webhooks to the
              endpoints; then waits until every payout has its end and every webhook is delivered or given up. Reports on
-             standard error; a line of JSON at the end. Kill it at any moment and run it again with the same input.
+             standard error; a line of JSON at the end. Kill it at any moment and run it again with the same input. Events of a
+             queue are taken until it is empty.
 
   --ledger DIR       the ledger
   --rail FILE        the books of the simulated bank; made if there are none
   --key FILE         32 bytes that the endpoints' secrets are kept with
   --plan FILE        see above
   --input FILE       the events; - is standard input
+  --queue URL        a queue of Amazon SQS that events come from instead
+  --mirror TEXT      how to connect to a PostgreSQL that the ledger is mirrored to; it is audited at the end
   --deliveries FILE  write what became of every webhook, as JSON lines
   --redrive          first, webhooks that were given up are tried again
   --seed N           of the bank's faults (default 1)
@@ -57,6 +62,9 @@ constexpr uint64_t kMaxWaiting = 3000;
 constexpr uint64_t kMaxBehind = 2000;
 constexpr absl::Duration kLook = absl::Milliseconds(10);
 constexpr absl::Duration kReportEvery = absl::Milliseconds(50);
+constexpr absl::Duration kCountEvery = absl::Seconds(1);
+// A mirror that needs longer than this for what is left at the end has failed.
+constexpr absl::Duration kMirrorPatience = absl::Minutes(10);
 
 struct PlannedEndpoint {
   std::string merchant;
@@ -100,7 +108,8 @@ class Runner {
   absl::Status Run(const std::string& input) {
     NW_RETURN_IF_ERROR(session_.payouts->Start());
     NW_RETURN_IF_ERROR(session_.webhooks->Start());
-    NW_RETURN_IF_ERROR(Feed(input));
+    if (session_.mirror != nullptr) NW_RETURN_IF_ERROR(session_.mirror->Start());
+    NW_RETURN_IF_ERROR(session_.source != nullptr ? Drain() : Feed(input));
     NW_RETURN_IF_ERROR(AwaitEnd());
     return Report(true);
   }
@@ -122,6 +131,33 @@ class Runner {
         NW_RETURN_IF_ERROR(AwaitRoom());
       }
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status Drain() {
+    nw::SqsSource& source = *session_.source;
+    NW_RETURN_IF_ERROR(source.Start());
+    absl::Time counted = absl::Now();
+    while (true) {
+      absl::SleepFor(kLook);
+      const nw::SqsStats stats = source.Stats();
+      if (stats.state == nw::SqsState::kHalted) return stats.status;
+      events_ = stats.received;
+      NW_RETURN_IF_ERROR(Report(false));
+      if (stats.held > 0 || absl::Now() - counted < kCountEvery) continue;
+      // What a process before this one had received when it was killed is hidden for a while: an empty answer says little.
+      NW_ASSIGN_OR_RETURN(const nw::SqsCounts left, source.CountMessages());
+      counted = absl::Now();
+      if (left.visible + left.in_flight == 0 && source.WaitUntilDrained(3 * ex::kQueueWait)) break;
+    }
+    NW_RETURN_IF_ERROR(source.Stop());
+    const nw::SqsStats stats = source.Stats();
+    events_ = stats.received;
+    outcomes_ = {{"applied", stats.applied},
+                 {"duplicate", stats.duplicates},
+                 {"rejected", stats.rejected},
+                 {"parked", stats.parked},
+                 {"quarantined", stats.poison}};
     return absl::OkStatus();
   }
 
@@ -228,6 +264,19 @@ absl::StatusOr<AttemptCounts> CountAttempts(const nw::Webhooks& webhooks, const 
   return counts;
 }
 
+// Waits until PostgreSQL has everything, and compares every row with the journal.
+absl::StatusOr<nlohmann::ordered_json> AuditMirror(ex::Session& session) {
+  nw::Mirror& mirror = *session.mirror;
+  const absl::Status status = mirror.WaitFor(session.ledger->Head().sequence, kMirrorPatience);
+  const nw::MirrorStats stats = mirror.Stats();
+  if (!status.ok()) return stats.status.ok() ? status : stats.status;
+  NW_ASSIGN_OR_RETURN(const nw::AuditReport report, mirror.Audit());
+  return nlohmann::ordered_json{
+      {"watermark", report.watermark.value()}, {"transactions", report.transactions}, {"postings", report.postings},
+      {"accounts", report.accounts},           {"payouts", report.payouts},           {"copied", stats.copied},
+      {"differences", report.differences},     {"findings", report.findings}};
+}
+
 enum class Dead { kLeft, kRedriven };
 
 absl::Status Run(const ex::SessionOptions& options, const std::string& plan_path, const std::string& input,
@@ -243,11 +292,14 @@ absl::Status Run(const ex::SessionOptions& options, const std::string& plan_path
   const absl::Duration elapsed = absl::Now() - start;
   NW_ASSIGN_OR_RETURN(const auto states, WriteDeliveries(*session->webhooks, merchants, deliveries));
   NW_ASSIGN_OR_RETURN(const auto attempts, CountAttempts(*session->webhooks, merchants));
-  const nlohmann::ordered_json result{{"events", runner.events()},
-                                      {"outcomes", runner.outcomes()},
-                                      {"deliveries", states},
-                                      {"attempts", attempts},
-                                      {"seconds", absl::ToDoubleSeconds(elapsed)}};
+  nlohmann::ordered_json result{{"events", runner.events()},
+                                {"outcomes", runner.outcomes()},
+                                {"deliveries", states},
+                                {"attempts", attempts},
+                                {"seconds", absl::ToDoubleSeconds(elapsed)}};
+  if (session->mirror != nullptr) {
+    NW_ASSIGN_OR_RETURN(result["mirror"], AuditMirror(*session));
+  }
   std::printf("%s\n", result.dump().c_str());
   return absl::OkStatus();
 }
@@ -269,6 +321,8 @@ int main(int argc, char** argv) {
   const Dead dead = line.Flag("--redrive") ? Dead::kRedriven : Dead::kLeft;
   ex::SessionOptions options{.ledger = line.Text("--ledger", ""), .rail = line.Text("--rail", "")};
   options.seed = line.Number("--seed", 1, 0, UINT64_MAX);
+  options.queue = line.Text("--queue", "");
+  options.mirror = line.Text("--mirror", "");
   const std::string key = line.Text("--key", ""), plan = line.Text("--plan", "");
   const std::string input = line.Text("--input", "-"), deliveries = line.Text("--deliveries", "");
   if (!line.ok()) return Complain(2, line.error() + " (--help tells more)");

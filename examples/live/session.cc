@@ -34,6 +34,15 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const SessionOptions& opt
   webhooks.breaker_pause = absl::Milliseconds(20);
   webhooks.breaker_longest_pause = absl::Milliseconds(100);
   NW_ASSIGN_OR_RETURN(s->webhooks, Webhooks::Open({*s->ledger, *s->store, *s->scheduler}, webhooks));
+
+  if (!options.queue.empty()) {
+    NW_ASSIGN_OR_RETURN(s->source, SqsSource::Open(*s->intake, {.queue_url = options.queue, .wait = kQueueWait}));
+  }
+  if (!options.mirror.empty()) {
+    const MirrorOptions mirror{.connection = options.mirror};
+    NW_RETURN_IF_ERROR(Mirror::Migrate(mirror));
+    NW_ASSIGN_OR_RETURN(s->mirror, Mirror::Open(*s->ledger, mirror));
+  }
   return s;
 }
 

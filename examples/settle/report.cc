@@ -2,7 +2,6 @@
 #include "examples/settle/report.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -85,9 +84,21 @@ double RunCounts::per_second() const {
   return static_cast<double>(events) / std::max(1e-6, absl::ToDoubleSeconds(elapsed));
 }
 
+std::string LedgerText(const std::string& path, const LedgerSummary& ledger) {
+  std::string out = absl::StrCat("\nThe ledger ", path, "\n");
+  AppendCounts(out, "applied", ledger.applied);
+  AppendCounts(out, "rejected", ledger.rejected);
+  AppendCounts(out, "in quarantine", ledger.quarantine);
+  AppendCounts(out, "payouts", ledger.payout_states);
+  AppendCount(out, "payouts made twice", ledger.double_payouts);
+  AppendAssets(out, ledger.assets);
+  absl::StrAppendFormat(&out, "\nHead: sequence %s, %s\n", Grouped(ledger.head.sequence.value()),
+                        HexOf(ledger.head.hash));
+  return out;
+}
+
 std::string ReportText(const Report& report) {
   const RunCounts& run = report.run;
-  const LedgerSummary& ledger = report.summary;
   std::string out = absl::StrCat("\nThis run", run.interrupted ? " (interrupted: run again to complete it)" : "", "\n");
   AppendCount(out, "events", run.events);
   AppendCount(out, "applied", run.applied);
@@ -99,15 +110,7 @@ std::string ReportText(const Report& report) {
   absl::StrAppendFormat(&out, "  %.1f s, %s events/s\n", absl::ToDoubleSeconds(run.elapsed),
                         Grouped(static_cast<uint64_t>(run.per_second())));
 
-  absl::StrAppendFormat(&out, "\nThe ledger %s\n", report.ledger);
-  AppendCounts(out, "applied", ledger.applied);
-  AppendCounts(out, "rejected", ledger.rejected);
-  AppendCounts(out, "in quarantine", ledger.quarantine);
-  AppendCounts(out, "payouts", ledger.payout_states);
-  AppendCount(out, "payouts made twice", ledger.double_payouts);
-  AppendAssets(out, ledger.assets);
-  absl::StrAppendFormat(&out, "\nHead: sequence %s, %s\n", Grouped(ledger.head.sequence.value()),
-                        HexOf(ledger.head.hash));
+  out += LedgerText(report.ledger, report.summary);
   if (report.verified.has_value()) {
     absl::StrAppendFormat(&out,
                           "Verified: %s records in %s blocks, %s accounts, %s entries: all as the journal says.\n",
@@ -117,9 +120,28 @@ std::string ReportText(const Report& report) {
   return out;
 }
 
+nlohmann::ordered_json LedgerJson(const std::string& path, const LedgerSummary& ledger) {
+  nlohmann::ordered_json json;
+  json["path"] = path;
+  json["applied"] = ledger.applied;
+  json["rejected"] = ledger.rejected;
+  json["quarantine"] = ledger.quarantine;
+  json["payouts"] = ledger.payout_states;
+  json["double_payouts"] = ledger.double_payouts;
+  for (const auto& [name, asset] : ledger.assets) {
+    const auto units = [](absl::int128 n) { return FormatUnits(n, 0); };
+    json["assets"][name] = {
+        {"merchants", asset.merchants},        {"merchants_available", units(asset.merchants_available)},
+        {"merchants_held", units(asset.held)}, {"fees", units(asset.fees)},
+        {"paid_out", units(asset.clearing)},   {"adjustments", units(asset.adjustments)},
+        {"processor", units(asset.processor)}, {"sum", units(asset.sum)}};
+  }
+  json["head"] = {{"sequence", ledger.head.sequence.value()}, {"hash", HexOf(ledger.head.hash)}};
+  return json;
+}
+
 std::string ReportJson(const Report& report) {
   const RunCounts& run = report.run;
-  const LedgerSummary& ledger = report.summary;
   nlohmann::ordered_json json;
   json["events"] = run.events;
   json["empty_lines"] = run.empty_lines;
@@ -132,24 +154,8 @@ std::string ReportJson(const Report& report) {
   json["seconds"] = absl::ToDoubleSeconds(run.elapsed);
   json["events_per_second"] = static_cast<uint64_t>(run.per_second());
   json["interrupted"] = run.interrupted;
-
-  nlohmann::ordered_json& whole = json["ledger"];
-  whole["path"] = report.ledger;
-  whole["applied"] = ledger.applied;
-  whole["rejected"] = ledger.rejected;
-  whole["quarantine"] = ledger.quarantine;
-  whole["payouts"] = ledger.payout_states;
-  whole["double_payouts"] = ledger.double_payouts;
-  whole["replayed_at_open"] = report.replayed_at_open;
-  for (const auto& [name, asset] : ledger.assets) {
-    const auto units = [](absl::int128 n) { return FormatUnits(n, 0); };
-    whole["assets"][name] = {
-        {"merchants", asset.merchants},        {"merchants_available", units(asset.merchants_available)},
-        {"merchants_held", units(asset.held)}, {"fees", units(asset.fees)},
-        {"paid_out", units(asset.clearing)},   {"adjustments", units(asset.adjustments)},
-        {"processor", units(asset.processor)}, {"sum", units(asset.sum)}};
-  }
-  whole["head"] = {{"sequence", ledger.head.sequence.value()}, {"hash", HexOf(ledger.head.hash)}};
+  json["ledger"] = LedgerJson(report.ledger, report.summary);
+  json["ledger"]["replayed_at_open"] = report.replayed_at_open;
   json["verified"] = report.verified.has_value();
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

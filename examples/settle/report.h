@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -38,6 +39,10 @@ struct Report {
   uint64_t replayed_at_open = 0;
   std::optional<VerifyReport> verified;
 };
+
+// What a ledger holds, for people and for machines: the last part of each report.
+std::string LedgerText(const std::string& path, const LedgerSummary& ledger);
+nlohmann::ordered_json LedgerJson(const std::string& path, const LedgerSummary& ledger);
 
 // For people.
 std::string ReportText(const Report& report);

@@ -204,14 +204,15 @@ class LegacyReader {
   // The moment of the snapshot, by the clock of the server.
   absl::Time snapshot_at() const;
 
-  // The page after `after` (LegacyPage::next of the page before; empty: the first). InvalidArgument for SQL that the server refuses, a
-  // key column that the result has not, a key that is null or not unique on this page, or an `after` of another query. Unavailable if
-  // the connection broke; the snapshot is gone then.
+  // The page after `after` (LegacyPage::next of the page before; empty: the first). InvalidArgument for SQL that the server refuses or that
+  // writes, a key column that the result has not, a key that is null in any row or not unique on this page, or an `after` of another query;
+  // PermissionDenied; ResourceExhausted: the reader stays good after these. Unavailable if the connection broke, and DeadlineExceeded after
+  // `statement_timeout`: the snapshot is gone then.
   absl::StatusOr<LegacyPage> Read(const LegacyQuery& query, std::string_view after = {});
   // The same, of queries whose results have the columns merchant_id and, if they like, name.
   absl::StatusOr<LegacyRecords<LegacyMerchant>> ReadMerchants(const LegacyQuery& query, std::string_view after = {});
   // Of queries with the columns merchant_id, asset ("USD/2"), and either units (whole minor units) or amount (a decimal of at most as
-  // many digits after the point as the asset has). DataLoss names the row that is none.
+  // many digits after the point as the asset has, zeros at its end not counted). DataLoss names the row that is none.
   absl::StatusOr<LegacyRecords<LegacyBalance>> ReadBalances(const LegacyQuery& query, std::string_view after = {});
 
  private:

@@ -164,6 +164,9 @@ struct RawEvent {
   // The caller's name for its place, e.g. a line number; kept with a quarantined event.
   uint64_t position = 0;
   EventFormat format = EventFormat::kJson;
+  // Not empty: why the caller can tell that this is no event, such as an envelope that does not open. It is not decoded, and goes
+  // to quarantine as malformed, with this as its detail.
+  std::string_view refused = {};
 };
 
 enum class EventStatus : uint8_t {

@@ -107,6 +107,12 @@ struct SqsStats {
   size_t held_bytes = 0;
 };
 
+// What the service says of a queue; approximate.
+struct SqsCounts {
+  uint64_t visible = 0;    // to be received
+  uint64_t in_flight = 0;  // received by somebody, and neither deleted nor visible again
+};
+
 // Receives events from one queue, applies them through an intake, and deletes them once that is durable.
 //
 // Exactly once. A message is deleted only after its event is durably applied, recognised, rejected, parked or in quarantine. One
@@ -143,6 +149,10 @@ class SqsSource {
   // passes first, or if it is stopped or halted. (SQS may answer empty although messages are there: a standard queue promises no
   // more. Ask for the attributes of the queue to be sure.)
   bool WaitUntilDrained(absl::Duration timeout);
+  // Asks the queue how many messages it has. To settle a queue that nobody sends to any more: until drained, and both are 0, twice in a
+  // row for a standard queue, whose counts may be behind by a minute. Blocks for one request, and its retries. The errors are those of
+  // Start, and Unavailable, ResourceExhausted.
+  absl::StatusOr<SqsCounts> CountMessages() const;
 
   SqsStats Stats() const;
 

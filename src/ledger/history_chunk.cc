@@ -16,6 +16,12 @@ constexpr uint8_t kSameRecord = 0x10;
 
 absl::Status Malformed() { return absl::DataLossError("malformed chunk of account history"); }
 
+bool WithinBounds(const Totals& totals) {
+  const absl::uint128 max = Amount::Max().units();
+  return totals.debits_posted <= max && totals.credits_posted <= max && totals.debits_held <= max &&
+         totals.credits_held <= max;
+}
+
 }  // namespace
 
 void HistoryChunk::Append(uint64_t sequence, int64_t recorded_at, EntryKind kind, Amount amount, uint16_t code) {
@@ -73,11 +79,7 @@ absl::Status DecodeHistoryChunk(uint64_t first, std::string_view value, HistoryC
       time > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
     return Malformed();
   }
-  const absl::uint128 max = Amount::Max().units();
-  if (chunk.before.debits_posted > max || chunk.before.credits_posted > max || chunk.before.debits_held > max ||
-      chunk.before.credits_held > max) {
-    return Malformed();
-  }
+  if (!WithinBounds(chunk.before)) return Malformed();
   chunk.first = first;
   chunk.first_time = static_cast<int64_t>(time);
   chunk.entries.assign(in.position(), in.remaining());
@@ -114,7 +116,7 @@ absl::Status UnpackHistoryChunk(const HistoryChunk& chunk, std::vector<Entry>& e
     if ((flags & kOtherCode) != 0 && !in.GetVarint(code)) return Malformed();
     const auto kind = static_cast<EntryKind>(flags & kKindMask);
     const Amount amount = *Amount::FromUnits(units);
-    if (!ApplyEntry(kind, amount, totals)) return Malformed();
+    if (!ApplyEntry(kind, amount, totals) || !WithinBounds(totals)) return Malformed();
     entries.push_back({.sequence = Sequence(sequence),
                        .index = index,
                        .recorded_at = absl::FromUnixNanos(static_cast<int64_t>(time)),

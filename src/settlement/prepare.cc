@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "src/base/error.h"
 #include "src/settlement/event.h"
 
 namespace northwind::internal {
@@ -25,6 +26,10 @@ void Prepare(const Events& events, size_t index, Prepared& out) {
     return;
   }
   out.raw = events.raw[index];
+  if (!out.raw.refused.empty()) {
+    out.status = absl::InvalidArgumentError(ToAbsl(out.raw.refused));
+    return;
+  }
   absl::StatusOr<PaymentEvent> event = DecodeEvent(out.raw.format, out.raw.bytes);
   out.status = event.status();
   if (!event.ok()) return;

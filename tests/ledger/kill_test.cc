@@ -41,9 +41,9 @@ class KillLoop {
     }
     std::printf("%llu kills, %llu while opening; %llu batches said to be durable, %llu found beyond those\n",
                 killer_.kills(), killer_.kills_while_opening(), acknowledged_in_all_, found_beyond_);
-    EXPECT_GT(acknowledged_in_all_, kills);
-    // A few kills may all miss it.
+    // A few kills may all come while it is opened.
     if (kills >= 40) {
+      EXPECT_GT(acknowledged_in_all_, kills);
       EXPECT_GT(found_beyond_, 0U) << "not one kill came between a write and its answer";
     }
   }

@@ -44,9 +44,9 @@ class KillLoop {
         "%llu kills, %llu while opening; acknowledged: %llu batches, %llu claims, %llu completions; %llu "
         "completions found beyond those\n",
         killer_.kills(), killer_.kills_while_opening(), scheduled_, claimed_, completed_, beyond_);
-    EXPECT_GT(completed_, kills);
-    // A few kills may all miss it.
+    // A few kills may all come while it is opened.
     if (kills >= 40) {
+      EXPECT_GT(completed_, kills);
       EXPECT_GT(beyond_, 0U) << "not one kill came between a write and its answer";
     }
   }

@@ -290,6 +290,22 @@ TEST_F(IntakeTest, AConflictNamesTheFieldAndMovesNothing) {
   EXPECT_EQ(w_.Quarantine().size(), 4u);
 }
 
+TEST_F(IntakeTest, WhatTheCallerRefusesIsNotDecodedButKeptWithItsReason) {
+  const std::string good = *EncodeEventJson(Captured("p1", 10));
+  const std::vector<RawEvent> events = {{.bytes = good, .position = 7, .refused = "body: not base64"}};
+  EXPECT_THAT(w_.ApplyLines(events).outcomes,
+              ElementsAre(IsQuarantined(QuarantineCause::kMalformed, "body: not base64")));
+  const std::vector<QuarantinedEvent> all = w_.Quarantine();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].raw, good);
+  EXPECT_EQ(all[0].position, 7u);
+  // What is tried again is not refused: whoever does that has seen what it is.
+  const auto outcomes = w_.intake_->RedriveQuarantined({{all[0].id}});
+  ASSERT_TRUE(outcomes.ok());
+  EXPECT_THAT(*outcomes, ElementsAre(Is(kApplied)));
+  EXPECT_TRUE(w_.Quarantine().empty());
+}
+
 TEST_F(IntakeTest, WhatCannotBeReadIsKeptAsItCame) {
   const std::string bad = R"({"type":"PAYMENT_CAPTURED","amount":{"asset":"USD/2","units":12}})";
   const std::string good = *EncodeEventJson(Captured("p1", 10));

@@ -30,6 +30,7 @@ using ::northwind::testing::Random;
 using ::northwind::testing::Record;
 using ::northwind::testing::Tail;
 using ::northwind::testing::TestSeed;
+using ::northwind::testing::TestStride;
 
 StoreOptions SmallStore() {
   return {.path = "/a/db", .free_space_floor_bytes = 0, .block_cache_bytes = 1 << 20, .write_buffer_bytes = 256 << 10};
@@ -53,7 +54,7 @@ std::string ValueOf(const Engine& engine, Space space, std::string_view key) {
 TEST(Crash, AStoreKilledWhileItIsMadeCanBeMadeAgain) {
   const uint64_t seed = TestSeed();
   for (const Loss loss : {Loss::kNothing, Loss::kUnsynced}) {
-    for (uint64_t cut = 0;; ++cut) {
+    for (uint64_t cut = seed % TestStride();; cut += TestStride()) {
       SCOPED_TRACE(cut);
       FaultFs disk(seed + cut);
       disk.CutPowerAfter(cut);
@@ -95,7 +96,7 @@ class CrashWhileWriting : public ::testing::TestWithParam<Tail> {};
 
 TEST_P(CrashWhileWriting, WhatWasAcknowledgedIsThereWithoutAGap) {
   const uint64_t seed = TestSeed();
-  for (uint64_t cut = 0; cut < 250; ++cut) {
+  for (uint64_t cut = seed % TestStride(); cut < 250; cut += TestStride()) {
     SCOPED_TRACE(cut);
     FaultFs disk(seed + cut);
     Random random(seed + cut);
@@ -145,7 +146,7 @@ enum class Trouble { kPowerCut, kKill, kError, kNoSpace };
 void TryEveryFault(const Step& step, Trouble trouble) {
   const uint64_t seed = TestSeed();
   std::set<std::string> seen;
-  for (uint64_t n = 0;; ++n) {
+  for (uint64_t n = seed % TestStride();; n += TestStride()) {
     ASSERT_LT(n, 5000u) << "never finishes";
     SCOPED_TRACE(n);
     FaultFs disk(seed + n);
@@ -262,7 +263,7 @@ TEST_P(CrashAtEveryChange, AnIdentityIsReplacedWholeOrNotAtAll) {
 // The log of a killed process is read, written out and deleted while the store opens.
 TEST_P(CrashAtEveryChange, OpeningLosesNothing) {
   const uint64_t seed = TestSeed();
-  for (uint64_t n = 0;; ++n) {
+  for (uint64_t n = seed % TestStride();; n += TestStride()) {
     ASSERT_LT(n, 5000u) << "never finishes";
     SCOPED_TRACE(n);
     FaultFs disk(seed + n);

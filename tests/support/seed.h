@@ -42,6 +42,9 @@ inline uint64_t TestOps(uint64_t usual, const char* variable = "NORTHWIND_TEST_O
   return asked < 1 ? 1 : static_cast<uint64_t>(asked);
 }
 
+// Tests that try every place of something try only one in so many, if the environment says so.
+inline uint64_t TestStride() { return TestOps(1, "NORTHWIND_TEST_STRIDE"); }
+
 // A small random generator with the few draws that tests need.
 class Random {
  public:

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "northwind/postgres.h"
+#include "src/postgres/audit.h"
+#include "src/postgres/follower.h"
+#include "src/postgres/session.h"
+
+namespace northwind {
+
+class Mirror::Core {
+ public:
+  Core(Ledger& ledger, const MirrorOptions& options) : ledger_(ledger), options_(options), follower_(ledger, options) {}
+
+  Ledger& ledger_;
+  const MirrorOptions options_;
+  internal::postgres::Follower follower_;
+};
+
+absl::StatusOr<std::unique_ptr<Mirror>> Mirror::Open(Ledger& ledger, const MirrorOptions& options) {
+  NW_RETURN_IF_ERROR(internal::postgres::CheckOptions(options));
+  return std::unique_ptr<Mirror>(new Mirror(std::make_unique<Core>(ledger, options)));
+}
+
+Mirror::Mirror(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+Mirror::~Mirror() = default;
+
+absl::Status Mirror::Start() { return core_->follower_.Start(); }
+void Mirror::Stop() { core_->follower_.Stop(); }
+absl::Status Mirror::WaitFor(Sequence sequence, absl::Duration timeout) const {
+  return core_->follower_.WaitFor(sequence, timeout);
+}
+MirrorStats Mirror::Stats() const { return core_->follower_.Stats(); }
+absl::StatusOr<AuditReport> Mirror::Audit(const std::function<bool(const AuditProgress&)>& progress) const {
+  return internal::postgres::Audit(core_->ledger_, core_->options_, progress);
+}
+
+}  // namespace northwind

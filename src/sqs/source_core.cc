@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/sqs/source_core.h"
+
+#include <algorithm>
+
+#include "absl/synchronization/notification.h"
+#include "northwind/status.h"
+#include "src/base/error.h"
+
+namespace northwind::internal::sqs {
+namespace {
+
+constexpr absl::Duration kFirstQueueBackoff = absl::Milliseconds(100);
+constexpr absl::Duration kLongestQueueBackoff = absl::Seconds(20);
+constexpr absl::Duration kFirstLedgerBackoff = absl::Seconds(1);
+constexpr absl::Duration kLongestLedgerBackoff = absl::Seconds(30);
+
+}  // namespace
+
+SourceCore::SourceCore(Intake& intake, const SqsOptions& options, std::unique_ptr<QueueClient> client)
+    : intake_(intake),
+      options_(options),
+      client_(std::move(client)),
+      held_({.messages = options.max_messages, .bytes = options.max_bytes}),
+      queue_backoff_(kFirstQueueBackoff, kLongestQueueBackoff),
+      ledger_backoff_(kFirstLedgerBackoff, kLongestLedgerBackoff) {}
+
+SourceCore::~SourceCore() {
+  constexpr absl::Duration kPatience = absl::Seconds(5);
+  (void)Stop(kPatience);
+}
+
+absl::Status SourceCore::Start() {
+  const absl::MutexLock one_at_a_time(&lifecycle_mutex_);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (phase_ == Phase::kRunning || (phase_ == Phase::kEnding && !halted())) {
+      return absl::FailedPreconditionError("sqs: has been started");
+    }
+  }
+  JoinThreads();  // after a halt: once they are done
+  const absl::StatusOr<QueueAttributes> attributes = AskAttributes();
+
+  const absl::MutexLock lock(&mutex_);
+  Reset();
+  phase_ = Phase::kRunning;
+  if (!attributes.ok()) {
+    QueueFails(attributes.status());
+  } else if (const absl::Status status = TakeAttributes(*attributes); !status.ok()) {
+    Halt(status);
+  }
+  if (halted()) {
+    phase_ = Phase::kEnded;
+    return halted_by_;
+  }
+  keeper_ = std::thread([this] { KeepTime(); });
+  applier_ = std::thread([this] { ApplyAll(); });
+  return absl::OkStatus();
+}
+
+absl::Status SourceCore::Stop(absl::Duration within) {
+  const absl::MutexLock one_at_a_time(&lifecycle_mutex_);
+  const absl::Time deadline = Now() + within;
+  bool cut_off = false;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (phase_ == Phase::kRunning) phase_ = Phase::kEnding;
+    changed_.SignalAll();
+    while (phase_ == Phase::kEnding && Now() < deadline) AwaitChange(deadline);
+    if (phase_ == Phase::kEnding) {
+      cut_off = cut_off_ = true;
+      while (sending_) changed_.Wait(&mutex_);
+    }
+  }
+  if (cut_off) client_.reset();  // what is under way is answered now, with Cancelled
+  JoinThreads();
+  const absl::MutexLock lock(&mutex_);
+  phase_ = Phase::kStopped;
+  halted_by_ = absl::OkStatus();
+  changed_.SignalAll();
+  return absl::OkStatus();
+}
+
+void SourceCore::JoinThreads() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    changed_.SignalAll();
+  }
+  if (keeper_.joinable()) keeper_.join();
+  if (applier_.joinable()) applier_.join();
+}
+
+void SourceCore::Reset() {
+  halted_by_ = absl::OkStatus();
+  attributes_.reset();
+  queue_trouble_ = absl::OkStatus();
+  queue_backoff_.Reset();
+  ledger_trouble_ = absl::OkStatus();
+  ledger_backoff_.Reset();
+  careful_ = applying_ = applier_done_ = false;
+  receive_at_ = Now();
+}
+
+// ---- States ---------------------------------------------------------------------------------------------------
+
+absl::StatusOr<QueueAttributes> SourceCore::AskAttributes() {
+  absl::StatusOr<QueueAttributes> attributes = absl::UnknownError("no answer");
+  absl::Notification answered;
+  client_->GetAttributes([&](absl::StatusOr<QueueAttributes> answer) {
+    attributes = std::move(answer);
+    answered.Notify();
+  });
+  answered.WaitForNotification();
+  return attributes;
+}
+
+absl::Status SourceCore::TakeAttributes(const QueueAttributes& attributes) {
+  if (options_.poison == SqsPoison::kRedrivePolicy && !attributes.max_receive_count.has_value()) {
+    return absl::FailedPreconditionError(
+        "sqs: the queue has no redrive policy, which poison is to be left to (SqsPoison::kRedrivePolicy)");
+  }
+  visibility_ = options_.visibility > absl::ZeroDuration() ? options_.visibility : attributes.visibility;
+  if (visibility_ < absl::Seconds(1)) {
+    return absl::FailedPreconditionError(
+        "sqs: the queue's visibility timeout is 0: its messages would be received again at once; set "
+        "SqsOptions::visibility");
+  }
+  attributes_ = attributes;
+  held_.SetVisibility(visibility_);
+  return absl::OkStatus();
+}
+
+void SourceCore::QueueFails(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kCancelled:  // by this side
+      return;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kDeadlineExceeded:
+      // Many requests fail of one cause: only the first makes the wait longer.
+      if (queue_trouble_.ok()) ask_queue_at_ = Now() + queue_backoff_.NextJittered();
+      queue_trouble_ = status;
+      return;
+    default:
+      Halt(status);
+  }
+}
+
+void SourceCore::Halt(const absl::Status& status) {
+  if (halted()) return;
+  halted_by_ = status;
+  if (phase_ == Phase::kRunning) phase_ = Phase::kEnding;
+  GiveBackBuffered();
+  changed_.SignalAll();
+}
+
+void SourceCore::GiveBackBuffered() {
+  // While the disk is full, a few messages stay: to see by them when it is not.
+  const bool probing = phase_ == Phase::kRunning && !halted() && !applying_;
+  held_.ReturnBuffered(probing ? kMaxBatchEntries : 0);
+}
+
+void SourceCore::AwaitChange(absl::Time until) {
+  changed_.WaitWithTimeout(&mutex_, std::max(until - Now(), absl::ZeroDuration()));
+}
+
+// ---- Looking --------------------------------------------------------------------------------------------------
+
+bool SourceCore::WaitUntilDrained(absl::Duration timeout) {
+  const absl::Time deadline = Now() + timeout;
+  const absl::MutexLock lock(&mutex_);
+  const uint64_t before = receives_begun_;
+  while (phase_ == Phase::kRunning && seen_empty_by_ <= before && Now() < deadline) AwaitChange(deadline);
+  return phase_ == Phase::kRunning && seen_empty_by_ > before;
+}
+
+SqsStats SourceCore::Stats() const {
+  SqsStats stats;
+  {
+    const absl::MutexLock lock(&mutex_);
+    stats = stats_;
+    stats.held = held_.size();
+    stats.held_bytes = held_.bytes();
+    stats.state = SqsState::kRunning;
+    if (phase_ == Phase::kStopped) {
+      stats.state = SqsState::kStopped;
+    } else if (halted()) {
+      stats.state = SqsState::kHalted;
+      stats.status = halted_by_;
+    } else if (!ledger_trouble_.ok() || !queue_trouble_.ok()) {
+      stats.state = SqsState::kWaiting;
+      stats.status = ledger_trouble_.ok() ? queue_trouble_ : ledger_trouble_;
+    }
+  }
+  const QueueClientStats requests = client_->Stats();
+  stats.retries = requests.retries;
+  stats.throttled = requests.throttled;
+  return stats;
+}
+
+}  // namespace northwind::internal::sqs

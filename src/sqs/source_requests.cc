@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thread that keeps time: which requests are made when; and what becomes of their answers.
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "northwind/status.h"
+#include "src/http/block_signals.h"
+#include "src/sqs/source_core.h"
+
+namespace northwind::internal::sqs {
+namespace {
+
+// A receive that came back empty sooner than this did not wait for messages: the next one is not begun at once.
+constexpr absl::Duration kShortPoll = absl::Seconds(1);
+constexpr absl::Duration kPauseAfterShortPoll = absl::Milliseconds(200);
+
+std::vector<std::string> HandlesOf(const std::vector<HeldMessages::Request>& requests) {
+  std::vector<std::string> handles;
+  handles.reserve(requests.size());
+  for (const HeldMessages::Request& request : requests) handles.push_back(request.receipt_handle);
+  return handles;
+}
+
+std::vector<VisibilityChange> ChangesOf(const std::vector<HeldMessages::Request>& requests, absl::Duration visibility) {
+  std::vector<VisibilityChange> changes;
+  changes.reserve(requests.size());
+  for (const HeldMessages::Request& request : requests) changes.push_back({request.receipt_handle, visibility});
+  return changes;
+}
+
+}  // namespace
+
+void SourceCore::KeepTime() {
+  http::BlockSignals();
+  mutex_.Lock();
+  while (true) {
+    ToDo to_do = Decide(Now());
+    if (!to_do.empty()) {
+      sending_ = true;
+      mutex_.Unlock();
+      Ask(std::move(to_do));
+      mutex_.Lock();
+      sending_ = false;
+      changed_.SignalAll();
+      continue;
+    }
+    if (AllDone()) break;
+    AwaitChange(NextMoment());
+  }
+  held_.Clear();
+  phase_ = Phase::kEnded;
+  changed_.SignalAll();
+  mutex_.Unlock();
+}
+
+// ---- Deciding -------------------------------------------------------------------------------------------------
+
+SourceCore::ToDo SourceCore::Decide(absl::Time now) {
+  ToDo to_do{.visibility = visibility_};
+  if (cut_off_) return to_do;
+  if (phase_ == Phase::kRunning && !queue_trouble_.ok() && !asking_ && now >= ask_queue_at_) {
+    asking_ = to_do.attributes = true;
+  }
+  while (heartbeats_ < kMaxHeartbeatsUnderWay) {
+    Requests requests = held_.BeginHeartbeats(now, kMaxBatchEntries);
+    if (requests.empty()) break;
+    ++heartbeats_;
+    to_do.heartbeats.push_back(std::move(requests));
+  }
+  // Changes wait for a queue that does not answer; when all ends, they are tried once.
+  if (queue_trouble_.ok() || phase_ == Phase::kEnding) DecideChanges(to_do);
+  while (MayReceive(now) && held_.Reserve(receive_size(), receive_size() * kMaxMessageBytes)) {
+    ++receives_;
+    to_do.receive_size = receive_size();
+    to_do.receives.push_back(++receives_begun_);
+  }
+  return to_do;
+}
+
+void SourceCore::DecideChanges(ToDo& to_do) {
+  while (changes_ < kMaxChangesUnderWay) {
+    Requests requests = held_.BeginReturns(kMaxBatchEntries);
+    std::vector<Requests>& batches = requests.empty() ? to_do.deletes : to_do.returns;
+    if (requests.empty()) requests = held_.BeginDeletes(kMaxBatchEntries);
+    if (requests.empty()) return;
+    ++changes_;
+    batches.push_back(std::move(requests));
+  }
+}
+
+bool SourceCore::MayReceive(absl::Time now) const {
+  if (phase_ != Phase::kRunning || !attributes_.has_value()) return false;
+  if (!queue_trouble_.ok() || !ledger_trouble_.ok()) return false;
+  if (receives_ >= options_.pollers || now < receive_at_) return false;
+  return !careful_ || (receives_ == 0 && held_.buffered() == 0 && !applying_);
+}
+
+absl::Time SourceCore::NextMoment() const {
+  absl::Time next = held_.next_heartbeat();
+  if (heartbeats_ >= kMaxHeartbeatsUnderWay || cut_off_) next = absl::InfiniteFuture();
+  if (phase_ != Phase::kRunning) return next;
+  if (!queue_trouble_.ok() && !asking_) next = std::min(next, ask_queue_at_);
+  if (receive_at_ > Now()) next = std::min(next, receive_at_);
+  return next;
+}
+
+bool SourceCore::AllDone() const {
+  if (phase_ != Phase::kEnding || !applier_done_) return false;
+  if (receives_ > 0 || changes_ > 0 || heartbeats_ > 0 || asking_) return false;
+  return cut_off_ || (!held_.has_deletes() && !held_.has_returns());
+}
+
+// ---- Asking ---------------------------------------------------------------------------------------------------
+
+void SourceCore::Ask(ToDo&& to_do) {
+  if (to_do.attributes) {
+    client_->GetAttributes([this](absl::StatusOr<QueueAttributes> attributes) { OnAttributes(attributes); });
+  }
+  for (Requests& requests : to_do.heartbeats) {
+    const std::vector<VisibilityChange> changes = ChangesOf(requests, to_do.visibility);
+    client_->ChangeVisibility(changes,
+                              [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>&) {
+                                OnHeartbeats(requests);
+                              });
+  }
+  for (Requests& requests : to_do.returns) {
+    const std::vector<VisibilityChange> changes = ChangesOf(requests, absl::ZeroDuration());
+    client_->ChangeVisibility(
+        changes, [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>& results) {
+          OnReturns(requests, results);
+        });
+  }
+  for (Requests& requests : to_do.deletes) {
+    const std::vector<std::string> handles = HandlesOf(requests);
+    client_->Delete(handles,
+                    [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>& results) {
+                      OnDeletes(requests, results);
+                    });
+  }
+  for (const uint64_t which : to_do.receives) {
+    client_->Receive(to_do.receive_size, options_.wait, to_do.visibility,
+                     [this, which, begun = Now()](absl::StatusOr<std::vector<Message>> messages) {
+                       OnReceived(which, begun, std::move(messages));
+                     });
+  }
+}
+
+// ---- Answers --------------------------------------------------------------------------------------------------
+
+void SourceCore::OnReceived(uint64_t which, absl::Time begun, absl::StatusOr<std::vector<Message>> messages) {
+  std::vector<HeldMessages::Arrival> arrivals;
+  std::set<std::string> stopped;  // groups
+  uint64_t redelivered = 0;
+  if (messages.ok()) {
+    for (Message& message : *messages) {
+      if (message.receive_count > 1) ++redelivered;
+      if (!HasMd5(message.body, message.body_md5)) {
+        if (!message.group.empty()) stopped.insert(message.group);
+        continue;
+      }
+      arrivals.push_back({.id = std::move(message.id),
+                          .receipt_handle = std::move(message.receipt_handle),
+                          .group = std::move(message.group),
+                          .event = EventOfBody(std::move(message.body), options_.body, options_.sns_envelope)});
+    }
+  }
+  const absl::MutexLock lock(&mutex_);
+  --receives_;
+  held_.Release(receive_size(), receive_size() * kMaxMessageBytes);
+  changed_.SignalAll();
+  if (!messages.ok()) return QueueFails(messages.status());
+  queue_backoff_.Reset();
+  if (messages->empty()) return OnNothing(which, begun);
+  stats_.received += messages->size();
+  stats_.redelivered += redelivered;
+  stats_.corrupt += messages->size() - arrivals.size();
+  for (HeldMessages::Arrival& arrival : arrivals) held_.Add(std::move(arrival), Now());
+  for (const std::string& group : stopped) held_.ReturnGroup(group);
+  if (refusing()) GiveBackBuffered();
+}
+
+void SourceCore::OnNothing(uint64_t which, absl::Time begun) {
+  if (held_.empty()) seen_empty_by_ = std::max(seen_empty_by_, which);
+  if (Now() - begun < kShortPoll) receive_at_ = Now() + kPauseAfterShortPoll;
+}
+
+void SourceCore::OnAttributes(const absl::StatusOr<QueueAttributes>& attributes) {
+  const absl::MutexLock lock(&mutex_);
+  asking_ = false;
+  changed_.SignalAll();
+  queue_trouble_ = absl::OkStatus();
+  if (!attributes.ok()) return QueueFails(attributes.status());
+  if (const absl::Status status = TakeAttributes(*attributes); !status.ok()) Halt(status);
+}
+
+HeldMessages::Ended SourceCore::HowEnded(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kInvalidArgument:  // of this message or handle, not of the queue
+      return HeldMessages::Ended::kDone;
+    default:
+      QueueFails(status);
+      // When all ends there is no other time: it is visible again after its timeout.
+      return phase_ == Phase::kRunning ? HeldMessages::Ended::kNotDone : HeldMessages::Ended::kDone;
+  }
+}
+
+void SourceCore::OnDeletes(const Requests& requests, const absl::StatusOr<std::vector<absl::Status>>& results) {
+  const absl::MutexLock lock(&mutex_);
+  --changes_;
+  changed_.SignalAll();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const absl::Status& status = results.ok() ? (*results)[i] : results.status();
+    const HeldMessages::Ended ended = HowEnded(status);
+    if (status.ok()) {
+      ++stats_.deleted;
+    } else if (ended == HeldMessages::Ended::kDone) {
+      ++stats_.delete_failures;
+    }
+    held_.DeleteEnded(requests[i], ended);
+  }
+}
+
+void SourceCore::OnReturns(const Requests& requests, const absl::StatusOr<std::vector<absl::Status>>& results) {
+  const absl::MutexLock lock(&mutex_);
+  --changes_;
+  changed_.SignalAll();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const absl::Status& status = results.ok() ? (*results)[i] : results.status();
+    if (status.ok()) ++stats_.returned;
+    held_.ReturnEnded(requests[i], HowEnded(status));
+  }
+}
+
+void SourceCore::OnHeartbeats(const Requests& requests) {
+  // One that was refused is not asked for sooner: its message comes again, and takes the place of this.
+  const absl::MutexLock lock(&mutex_);
+  --heartbeats_;
+  changed_.SignalAll();
+  for (const HeldMessages::Request& request : requests) held_.HeartbeatEnded(request, Now());
+}
+
+}  // namespace northwind::internal::sqs

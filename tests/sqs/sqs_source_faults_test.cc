@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a source does when the queue, the disk or the ledger fails under it.
+#include <algorithm>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "northwind/sqs.h"
+#include "tests/sqs/source_fixture.h"
+#include "tests/support/sync_gate.h"
+
+namespace northwind::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class SqsSourceFaults : public SqsSourceTest {
+ protected:
+  ~SqsSourceFaults() override {
+    if (down_) ServerUp();
+  }
+
+  void ServerDown() {
+    server().Down();
+    down_ = true;
+  }
+  void ServerUp() {
+    server().Up();
+    down_ = false;
+  }
+
+  void ReopenWithFloor() {
+    ShutLedger();
+    floor_ = 1 << 20;
+    intake_options_.max_wait = absl::ZeroDuration();
+    OpenLedger();
+  }
+  void FillDisk() { disk_.SetFreeSpace(floor_ / 2); }
+  void MakeRoom() { disk_.SetFreeSpace(uint64_t{1} << 30); }
+
+ private:
+  bool down_ = false;
+};
+
+// ---- The queue ------------------------------------------------------------------------------------------------
+
+TEST_F(SqsSourceFaults, AQueueThatCannotBeReachedIsNoErrorAndIsWaitedFor) {
+  const std::string url = NewQueue();
+  server().SendAll(url, Captures(0, 20));
+  ServerDown();
+  auto source = Start(OptionsOf(url));
+  EXPECT_EQ(source->Stats().state, SqsState::kWaiting);
+  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_FALSE(source->WaitUntilDrained(absl::Milliseconds(300)));
+  ServerUp();
+  EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+  EXPECT_EQ(source->Stats().state, SqsState::kRunning);
+  EXPECT_THAT(source->Stats().status, IsOk());
+  EXPECT_EQ(Available(), 2000);
+}
+
+TEST_F(SqsSourceFaults, WhatAnUnreachableQueueLacksIsFoundOutWhenItIsReached) {
+  SqsOptions options = OptionsOf(NewQueue());
+  options.poison = SqsPoison::kRedrivePolicy;
+  ServerDown();
+  auto source = Start(options);
+  ServerUp();
+  EXPECT_TRUE(AwaitState(*source, SqsState::kHalted));
+  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(SqsSourceFaults, TheServerMayGoAndComeBackAtAnyMoment) {
+  const std::string url = NewQueue({{"VisibilityTimeout", "2"}});
+  Random random(TestSeed());
+  server().SendAll(url, Captures(0, 400));
+  SqsOptions options = OptionsOf(url);
+  options.max_messages = 50;
+  auto source = Start(options);
+  for (uint64_t cut = 0; cut < 4; ++cut) {
+    EXPECT_TRUE(Await([&] { return source->Stats().applied >= 60 * cut; }));
+    ServerDown();
+    absl::SleepFor(absl::Milliseconds(random.Below(1000)));
+    ServerUp();
+  }
+  EXPECT_TRUE(Await([&] { return source->Stats().applied == 400; })) << source->Stats().status;
+  // What a lost answer brought is visible again after its timeout.
+  EXPECT_TRUE(Await([&] { return server().Visible(url) + server().InFlight(url) == 0; }));
+  EXPECT_THAT(source->Stop(), IsOk());
+  EXPECT_EQ(Available(), 40'000);
+  ExpectBooksBalance(*ledger_);
+}
+
+TEST_F(SqsSourceFaults, WrongKeysHalt) {
+  const std::string url = NewQueue();
+  auto right = Open(OptionsOf(url));
+  setenv("AWS_SECRET_ACCESS_KEY", "wrong", 1);
+  auto source = SqsSource::Open(*intake_, OptionsOf(url));
+  ASSERT_THAT(source, IsOk());
+  EXPECT_THAT((*source)->Start(), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ((*source)->Stats().state, SqsState::kHalted);
+}
+
+TEST_F(SqsSourceFaults, AQueueThatIsDeletedHaltsAndIsPolledAgainAfterAnotherStart) {
+  const std::string name = UniqueName();
+  const std::string url = server().CreateQueue(name);
+  auto source = Start(OptionsOf(url));
+  server().Call("sqs", "delete_queue", {{"QueueUrl", url}});
+  EXPECT_TRUE(AwaitState(*source, SqsState::kHalted));
+  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kNotFound));
+  server().CreateQueue(name);
+  server().SendAll(url, Captures(0, 5));
+  EXPECT_THAT(source->Start(), IsOk());
+  EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+  EXPECT_EQ(source->Stats().applied, 5U);
+}
+
+TEST_F(SqsSourceFaults, StopReturnsAlthoughTheServerIsGone) {
+  const std::string url = NewQueue();
+  server().SendAll(url, Captures(0, 10));
+  auto source = Start(OptionsOf(url));
+  EXPECT_TRUE(Await([&] { return source->Stats().applied == 10; }));
+  ServerDown();
+  EXPECT_THAT(source->Stop(), IsOk());
+  EXPECT_EQ(source->Stats().held, 0U);
+}
+
+TEST_F(SqsSourceFaults, ASourceIsDestroyedAlthoughTheServerDoesNotAnswer) {
+  const std::string url = NewQueue();
+  auto source = Start(OptionsOf(url));
+  server().Freeze();
+  source.reset();
+  server().Thaw();
+}
+
+// ---- Stopping -------------------------------------------------------------------------------------------------
+
+TEST_F(SqsSourceFaults, AReceiveUnderWayIsNotCutOffByStopAndWhatItBringsIsApplied) {
+  const std::string url = NewQueue();
+  SqsOptions options = OptionsOf(url);
+  options.wait = absl::Seconds(20);
+  options.pollers = 1;
+  auto source = Start(options);
+  absl::Status stopped;
+  std::thread stopper([&] { stopped = source->Stop(); });
+  EXPECT_FALSE(source->WaitUntilDrained(kPatience)) << "it is being stopped";
+  server().SendAll(url, Captures(0, 1));  // ends the receive
+  stopper.join();
+  EXPECT_THAT(stopped, IsOk());
+  EXPECT_EQ(server().InFlight(url), 0U) << "nothing is hidden";
+  EXPECT_EQ(source->Stats().applied + server().Visible(url), 1U);
+}
+
+// ---- The disk -------------------------------------------------------------------------------------------------
+
+TEST_F(SqsSourceFaults, AFullDiskStopsReceivingAndGivesMessagesBackUntilThereIsRoom) {
+  ReopenWithFloor();
+  const std::string url = NewQueue();
+  server().SendAll(url, Captures(0, 100));
+  FillDisk();
+  auto source = Start(OptionsOf(url));
+  ASSERT_TRUE(AwaitState(*source, SqsState::kWaiting));
+  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kResourceExhausted));
+  // A few stay here, to see by them whether there is room.
+  EXPECT_TRUE(Await([&] { return server().InFlight(url) <= 10 && source->Stats().held <= 10; }));
+  const uint64_t received = source->Stats().received;
+  absl::SleepFor(absl::Seconds(3));  // a probe or two
+  EXPECT_EQ(source->Stats().received, received) << "nothing is received while the disk is full";
+  EXPECT_EQ(source->Stats().state, SqsState::kWaiting);
+  EXPECT_EQ(source->Stats().deleted, 0U);
+  MakeRoom();
+  EXPECT_TRUE(Await([&] { return source->Stats().applied == 100; }));
+  EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+  EXPECT_EQ(source->Stats().state, SqsState::kRunning);
+  EXPECT_EQ(Available(), 10'000);
+  EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
+}
+
+TEST_F(SqsSourceFaults, AFullDiskDoesNotUseUpTheReceivesOfARedrivePolicy) {
+  ReopenWithFloor();
+  const auto [url, dead] = NewQueueWithRedrive(3);
+  server().SendAll(url, Captures(0, 60));
+  auto source = Start(OptionsOf(url));
+  EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+  FillDisk();
+  server().SendAll(url, Captures(0, 60));  // duplicates, which need no room, do not make it believe that there is some
+  server().SendAll(url, Captures(60, 60));
+  absl::SleepFor(absl::Seconds(5));
+  MakeRoom();
+  EXPECT_TRUE(Await([&] { return source->Stats().applied == 120; }));
+  EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+  EXPECT_THAT(source->Stop(), IsOk());
+  EXPECT_THAT(server().TakeAll(dead), IsEmpty());
+  EXPECT_EQ(Available(), 12'000);
+}
+
+TEST_F(SqsSourceFaults, StopGivesBackWhatTheDiskHasNoRoomFor) {
+  ReopenWithFloor();
+  const std::string url = NewQueue({{"VisibilityTimeout", "3600"}});
+  server().SendAll(url, Captures(0, 50));
+  FillDisk();
+  auto source = Start(OptionsOf(url));
+  ASSERT_TRUE(AwaitState(*source, SqsState::kWaiting));
+  EXPECT_THAT(source->Stop(), IsOk());
+  EXPECT_EQ(server().Visible(url), 50U);
+  EXPECT_EQ(server().InFlight(url), 0U);
+  EXPECT_EQ(source->Stats().returned, source->Stats().received);
+  EXPECT_EQ(source->Stats().held, 0U);
+}
+
+// ---- The ledger -----------------------------------------------------------------------------------------------
+
+TEST_F(SqsSourceFaults, APoisonedLedgerHaltsAndGivesEverythingBack) {
+  const std::string url = NewQueue({{"VisibilityTimeout", "3600"}});
+  server().SendAll(url, Captures(0, 50));
+  disk_.Inject({.op = DiskOp::kSync, .forever = true});
+  auto source = Start(OptionsOf(url));
+  ASSERT_TRUE(AwaitState(*source, SqsState::kHalted));
+  EXPECT_FALSE(source->WaitUntilDrained(kPatience)) << "at once";
+  EXPECT_TRUE(Await([&] { return server().Visible(url) == 50; }));
+  EXPECT_EQ(source->Stats().deleted, 0U);
+  source.reset();
+  ShutLedger();
+  disk_.ClearFaults();
+  disk_.Restart(Loss::kUnsynced);
+  OpenLedger();
+  Drain(OptionsOf(url));
+  EXPECT_EQ(Available(), 5000);
+  EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
+  ExpectBooksBalance(*ledger_);
+}
+
+TEST_F(SqsSourceFaults, MessagesStayHiddenWhileTheLedgerIsSlow) {
+  SyncGate gate(disk_.env());
+  ShutLedger();
+  auto store = OpenStoreOn(gate.env(), {.path = "/db", .free_space_floor_bytes = 0});
+  ASSERT_THAT(store, IsOk());
+  {
+    NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(**store));
+    NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(**store));
+    NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger, **store, {.scheduler = scheduler.get()}));
+    const std::string url = NewQueue({{"VisibilityTimeout", "6"}});
+    server().SendAll(url, Captures(0, 30));
+    gate.Close();
+    auto source = Start(OptionsOf(url));
+    gate.AwaitSync();
+    absl::SleepFor(absl::Seconds(9));
+    EXPECT_EQ(server().Visible(url), 0U);
+    gate.Open();
+    EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+    EXPECT_THAT(source->Stop(), IsOk());
+    EXPECT_EQ(source->Stats().redelivered, 0U);
+    EXPECT_EQ(source->Stats().applied, 30U);
+    source.reset();
+    intake_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace northwind::testing
