@@ -83,10 +83,8 @@ std::vector<HeldMessages::Taken> HeldMessages::Take(size_t most, Groups groups) 
       continue;
     }
     held.stage = Stage::kApplying;
-    taken.push_back({.number = number,
-                     .event = &held.event,
-                     .group = &held.group,
-                     .position = PositionOfMessage(held.id)});
+    taken.push_back(
+        {.number = number, .event = &held.event, .group = &held.group, .position = PositionOfMessage(held.id)});
   }
   buffered_.insert(buffered_.begin(), left.begin(), left.end());
   return taken;

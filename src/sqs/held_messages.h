@@ -147,9 +147,9 @@ class HeldMessages {
   Number last_number_ = 0;
   absl::flat_hash_map<Number, std::unique_ptr<Held>> held_;
   absl::flat_hash_map<std::string, Number> by_id_;
-  std::deque<Number> buffered_;                     // in order of arrival
-  std::deque<Number> to_delete_;                    // with nothing under way
-  std::deque<Number> to_return_;                    // likewise
+  std::deque<Number> buffered_;                    // in order of arrival
+  std::deque<Number> to_delete_;                   // with nothing under way
+  std::deque<Number> to_return_;                   // likewise
   std::set<std::pair<absl::Time, Number>> beats_;  // of those buffered and applying that have no heartbeat under way
 };
 

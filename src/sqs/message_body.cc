@@ -65,7 +65,8 @@ EventBytes EventOfBody(std::string body, SqsBody kind, bool sns_envelope) {
 
 bool HasMd5(std::string_view body, std::string_view md5) {
   std::array<unsigned char, kMd5Bytes> digest;
-  if (Md5() == nullptr || EVP_Digest(body.data(), body.size(), digest.data(), nullptr, Md5(), nullptr) != 1) return true;
+  if (Md5() == nullptr || EVP_Digest(body.data(), body.size(), digest.data(), nullptr, Md5(), nullptr) != 1)
+    return true;
   const absl::string_view bytes(reinterpret_cast<const char*>(digest.data()), digest.size());
   return absl::BytesToHexString(bytes) == absl::AsciiStrToLower(ToAbsl(md5));
 }

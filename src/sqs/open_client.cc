@@ -28,8 +28,8 @@ absl::StatusOr<std::unique_ptr<QueueClient>> OpenClient(const SqsOptions& option
   const size_t path = options.queue_url.find('/', options.queue_url.find("//") + 2);
   return QueueClient::Create(
       {.queue_url = options.queue_url,
-       .endpoint = FirstOf({options.endpoint, FromEnvironment("AWS_ENDPOINT_URL_SQS"), FromEnvironment("AWS_ENDPOINT_URL"),
-                            options.queue_url.substr(0, path)}),
+       .endpoint = FirstOf({options.endpoint, FromEnvironment("AWS_ENDPOINT_URL_SQS"),
+                            FromEnvironment("AWS_ENDPOINT_URL"), options.queue_url.substr(0, path)}),
        .region = FirstOf({options.region, FromEnvironment("AWS_REGION"), FromEnvironment("AWS_DEFAULT_REGION")}),
        .ca_bundle = options.ca_bundle,
        .max_in_flight = max_in_flight},

@@ -13,8 +13,8 @@ void SourceCore::ApplyAll() {
   while (true) {
     AwaitWork();
     if (NothingMoreToApply()) break;
-    const Taken taken = held_.Take(
-        options_.batch, one_of_each_group() ? HeldMessages::Groups::kOneEach : HeldMessages::Groups::kWhole);
+    const Taken taken =
+        held_.Take(options_.batch, one_of_each_group() ? HeldMessages::Groups::kOneEach : HeldMessages::Groups::kWhole);
     applying_ = true;
     mutex_.Unlock();
     std::vector<RawEvent> events;
@@ -60,7 +60,7 @@ bool SourceCore::MayApply(absl::Time now) const {
 
 bool SourceCore::NothingMoreToApply() const {
   if (phase_ != Phase::kEnding) return false;
-  return refusing() || (held_.buffered() == 0 && receives_ == 0);
+  return refusing() || (held_.buffered() == 0 && receives_.empty());
 }
 
 void SourceCore::OnApplied(const Taken& taken, const IntakeResult& result) {

@@ -30,7 +30,8 @@ absl::Status CheckOptions(const SqsOptions& options) {
     return Bad("visibility: must be 1 second to 12 hours, whole seconds, or 0 for what the queue has");
   }
   if (options.max_messages < 10 || options.max_messages > 100'000) return Bad("max_messages: must be 10 to 100000");
-  if (options.max_bytes < 16 * kMib || options.max_bytes > 4096 * kMib) return Bad("max_bytes: must be 16 MiB to 4 GiB");
+  if (options.max_bytes < 16 * kMib || options.max_bytes > 4096 * kMib)
+    return Bad("max_bytes: must be 16 MiB to 4 GiB");
   if (options.batch < 1 || options.batch > 100'000) return Bad("batch: must be 1 to 100000");
   return absl::OkStatus();
 }

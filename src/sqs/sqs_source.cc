@@ -22,12 +22,12 @@ absl::StatusOr<std::unique_ptr<SqsSource>> SqsSource::Open(Intake& intake, const
   NW_RETURN_IF_ERROR(sqs::CheckOptions(options));
   if (!intake.parks_durably()) {
     return absl::FailedPreconditionError(
-        "sqs: the intake has no scheduler (IntakeOptions::scheduler): parked events would be lost with the process when their "
+        "sqs: the intake has no scheduler (IntakeOptions::scheduler): parked events would be lost with the process "
+        "when their "
         "messages are deleted");
   }
   NW_ASSIGN_OR_RETURN(auto client, sqs::OpenClient(options, sqs::SourceCore::RequestsUnderWay(options)));
-  return std::unique_ptr<SqsSource>(
-      new SqsSource(std::make_unique<Core>(intake, options, std::move(client))));
+  return std::unique_ptr<SqsSource>(new SqsSource(std::make_unique<Core>(intake, options, std::move(client))));
 }
 
 absl::Status SqsSource::Start() { return core_->Start(); }

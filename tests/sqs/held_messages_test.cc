@@ -236,7 +236,8 @@ TEST_F(Held, AtRandomNoMessageIsAppliedWhileItIsHeldTwiceAndNoTwoRequestsMeet) {
         }
         break;
       case 2:
-        for (const HeldMessages::Taken& one : held_.Take(1 + random.Below(5), random.OneIn(2) ? Groups::kOneEach : Groups::kWhole)) {
+        for (const HeldMessages::Taken& one :
+             held_.Take(1 + random.Below(5), random.OneIn(2) ? Groups::kOneEach : Groups::kWhole)) {
           ASSERT_EQ(applying[one.event->bytes]++, 0) << "applied twice at a time";
           id_of[one.number] = one.event->bytes;
           taken.push_back(one);

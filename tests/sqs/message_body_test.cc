@@ -16,7 +16,8 @@ std::string Json() { return *EncodeEventJson(Captured("p1", 100)); }
 std::string Proto() { return *EncodeEventProto(Captured("p1", 100)); }
 std::string Base64() { return absl::Base64Escape(Proto()); }
 std::string Notification(const std::string& message) {
-  return nlohmann::json{{"Type", "Notification"}, {"MessageId", "22b80b92"}, {"TopicArn", "arn:aws:sns:x:1:t"}, {"Message", message}}
+  return nlohmann::json{
+      {"Type", "Notification"}, {"MessageId", "22b80b92"}, {"TopicArn", "arn:aws:sns:x:1:t"}, {"Message", message}}
       .dump();
 }
 

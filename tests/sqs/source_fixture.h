@@ -55,7 +55,8 @@ class SqsSourceTest : public ::testing::Test {
   }
 
   SqsOptions OptionsOf(const std::string& queue_url) {
-    return {.queue_url = queue_url, .region = server().region(), .endpoint = server().endpoint(), .wait = absl::Seconds(1)};
+    return {
+        .queue_url = queue_url, .region = server().region(), .endpoint = server().endpoint(), .wait = absl::Seconds(1)};
   }
   std::unique_ptr<SqsSource> Open(const SqsOptions& options) {
     setenv("AWS_ACCESS_KEY_ID", server().keys().access_key_id.c_str(), 1);

@@ -60,8 +60,8 @@ class SqsKill : public ::testing::Test {
   void Add(const PaymentEvent& event) { bodies_.push_back(*EncodeEventJson(event)); }
 
   std::unique_ptr<ChildProcess> StartChild(const std::string& how) {
-    return std::make_unique<ChildProcess>(std::vector<std::string>{
-        NORTHWIND_SQS_CHILD, directory_ / "store", url_, server_.endpoint(), server_.region(), how});
+    return std::make_unique<ChildProcess>(std::vector<std::string>{NORTHWIND_SQS_CHILD, directory_ / "store", url_,
+                                                                   server_.endpoint(), server_.region(), how});
   }
   static void AwaitOpen(ChildProcess& child) {
     std::string said;
@@ -85,7 +85,8 @@ class SqsKill : public ::testing::Test {
       ASSERT_LT(absl::Now(), deadline);
       if (server_.Visible(url_) > kAhead) continue;
       const size_t last = std::min(sent + kStep, bodies_.size());
-      server_.SendAll(url_, {bodies_.begin() + static_cast<std::ptrdiff_t>(sent), bodies_.begin() + static_cast<std::ptrdiff_t>(last)});
+      server_.SendAll(url_, {bodies_.begin() + static_cast<std::ptrdiff_t>(sent),
+                             bodies_.begin() + static_cast<std::ptrdiff_t>(last)});
       if (cut >= sent && cut < last) {
         server_.Down();
         absl::SleepFor(absl::Milliseconds(random_.Below(500)));
@@ -142,8 +143,9 @@ class SqsKill : public ::testing::Test {
     EXPECT_THAT(quarantined, UnorderedElementsAreArray(poison_));
     EXPECT_THAT(ledger->Verify(), IsOk());
     ExpectBooksBalance(*ledger);
-    std::printf("%llu messages, %llu events, each applied once; %llu kills\n", static_cast<unsigned long long>(bodies_.size()),
-                static_cast<unsigned long long>(events_), static_cast<unsigned long long>(killed_));
+    std::printf("%llu messages, %llu events, each applied once; %llu kills\n",
+                static_cast<unsigned long long>(bodies_.size()), static_cast<unsigned long long>(events_),
+                static_cast<unsigned long long>(killed_));
   }
 
   SqsServer server_;
