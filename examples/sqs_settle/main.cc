@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Applies payment events from an SQS queue to a ledger. See --help.
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -134,12 +136,13 @@ void ShowProgress(const nw::SqsStats& stats, size_t parked) {
 }
 
 // Until the queue is empty, or a signal; or until something stands in the way that does not pass.
-absl::Status Settle(nw::SqsSource& source, nw::Intake& intake, const Settings& settings) {
+absl::Status Settle(nw::SqsSource& source, nw::Intake& intake, const std::atomic<bool>& drained,
+                    const Settings& settings) {
   constexpr absl::Duration kLook = absl::Milliseconds(100);
   constexpr absl::Duration kRetryParkedEvery = absl::Seconds(30);
   absl::Time shown = absl::Now();
   absl::Time retried = absl::Now();
-  while (g_interrupted == 0) {
+  while (g_interrupted == 0 && !drained) {
     const nw::SqsStats stats = source.Stats();
     if (stats.state == nw::SqsState::kHalted) return stats.status;
     const absl::Time now = absl::Now();
@@ -153,11 +156,7 @@ absl::Status Settle(nw::SqsSource& source, nw::Intake& intake, const Settings& s
       if (!status.ok() && !absl::IsResourceExhausted(status)) return status;
       retried = now;
     }
-    if (settings.follow) {
-      absl::SleepFor(kLook);
-    } else if (source.WaitUntilDrained(2 * settings.sqs.wait + kLook)) {  // the receive under way may have just begun
-      return absl::OkStatus();
-    }
+    absl::SleepFor(kLook);
   }
   return absl::OkStatus();
 }
@@ -217,9 +216,15 @@ int Run(const Settings& settings) {
   if (!source.ok()) return Complain(source.status());
 
   if (absl::Status status = (*source)->Start(); !status.ok()) return Complain(status);
-  const absl::Status settled = Settle(**source, **intake, settings);
+  std::atomic<bool> drained = false;
+  std::thread drain([&] {  // ends with the source, at the latest
+    if (!settings.follow) drained = (*source)->WaitUntilDrained(absl::InfiniteDuration());
+  });
+  const absl::Status settled = Settle(**source, **intake, drained, settings);
   const bool interrupted = g_interrupted != 0;
-  if (absl::Status status = (*source)->Stop(); !status.ok()) return Complain(status);
+  const absl::Status stopped = (*source)->Stop();
+  drain.join();
+  if (!stopped.ok()) return Complain(stopped);
   const nw::SqsStats stats = (*source)->Stats();
   if (settings.progress > absl::ZeroDuration()) ShowProgress(stats, (*intake)->parked());
   if (!settled.ok()) return Complain(settled);

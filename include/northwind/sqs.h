@@ -30,10 +30,12 @@ inline constexpr int kMaxSqsPollers = 256;
 
 // What is done with a message that can never be applied: one that is no event, or that goes to quarantine for another cause.
 enum class SqsPoison : uint8_t {
-  // It is deleted from the queue once it is durably in the intake's quarantine, from which it can be redriven.
+  // It is deleted from the queue once it is durably in the intake's quarantine, from which it can be redriven. One that is larger than
+  // kMaxEventBytes, of which the quarantine keeps only a part, is left to the queue's redrive policy if there is one.
   kQuarantine = 1,
   // It is put in quarantine and left to the queue's redrive policy, which moves it to the dead-letter queue after
-  // maxReceiveCount receives. Start answers FailedPrecondition if the queue has none.
+  // maxReceiveCount receives. Start answers FailedPrecondition if the queue has none. Of a FIFO queue, messages are received one
+  // by one: those that came with a poisonous one would be received as often as it, and end as it does.
   kRedrivePolicy = 2,
 };
 
@@ -71,7 +73,7 @@ struct SqsOptions {
   // How long messages are hidden from others, 1 s … 12 h, whole seconds; prolonged while they wait here. 0: as the queue has it.
   absl::Duration visibility = absl::ZeroDuration();
   // Messages held at a time, received and not yet deleted or given back; and their bytes. No receive is begun that could go
-  // past either: 10 … 100,000 messages, 16 MiB … 4 GiB.
+  // past either, for which 10 messages of 1 MiB are reckoned: 10 … 100,000 messages, 16 MiB … 4 GiB.
   size_t max_messages = 20'000;
   size_t max_bytes = size_t{256} << 20;
   // Most messages in one call of Intake::Apply, 1 … 100,000.
@@ -93,11 +95,12 @@ struct SqsStats {
   uint64_t received = 0;     // messages, each delivery counted
   uint64_t redelivered = 0;  // of those, with a receive count above one
   uint64_t deleted = 0;
-  uint64_t returned = 0;    // made visible again without having been applied
-  uint64_t corrupt = 0;     // body does not have the MD5 that was told: left to be received again
-  uint64_t poison = 0;      // went to quarantine
-  uint64_t applied = 0;     // outcomes of Intake::Apply
-  uint64_t duplicates = 0;  // and of those that were applied before
+  uint64_t returned = 0;  // made visible again without having been applied
+  uint64_t corrupt = 0;   // body does not have the MD5 that was told: left to be received again
+  uint64_t poison = 0;    // went to quarantine
+  uint64_t applied =
+      0;  // outcomes of Intake::Apply, of messages; what that resolved of events parked before is not counted
+  uint64_t duplicates = 0;  // were applied before, or are settled under another time
   uint64_t rejected = 0;
   uint64_t parked = 0;
   uint64_t delete_failures = 0;  // deletes that the queue refused; the message comes again and is a duplicate
@@ -120,33 +123,38 @@ struct SqsCounts {
 // the ledger. Any number of sources may read one queue, in one process or in many, as long as they feed one ledger.
 //
 // Order. Of a FIFO queue, messages of a group are applied in their order; one that cannot be applied stops its group: those
-// after it are given back. A standard queue has no order, and needs none: see Intake.
+// after it are given back. (Poison that is deleted once it is in quarantine is dealt with, and stops nothing.) A standard queue
+// has no order, and needs none: see Intake.
 //
 // Faults. What comes of the network or the service is tried again with full jitter, within a budget, until it passes (kWaiting).
 // If the ledger or the store cannot take anything (disk full, poisoned), receiving stops, and messages are given back; a full disk
-// is waited for, a poisoned ledger halts. Credentials or permissions that are refused and a queue that does not exist halt.
+// is waited for, a poisoned ledger halts. Credentials or permissions that are refused and a queue that does not exist halt. While a
+// full disk is waited for, up to 10 messages are kept, by which it is seen when there is room: no other receive is used up.
 //
-// Thread-safe. Threads: one for HTTP, one that applies.
+// Thread-safe. Threads: one for HTTP, one for credentials, one that applies, one that keeps time.
 class SqsSource {
  public:
   // InvalidArgument for options out of range or a configuration that cannot be read; FailedPrecondition if the intake has no
   // scheduler: parked events must be durable before their messages are deleted. Does not touch the network. The intake must
   // outlive the source.
   static absl::StatusOr<std::unique_ptr<SqsSource>> Open(Intake& intake, const SqsOptions& options);
-  // Stop(), with what is not given back in 5 seconds left to its visibility timeout.
+  // Stop(), with what is not given back in 5 seconds left to its visibility timeout. Waits for a call of Intake::Apply that is under
+  // way, as Stop does.
   ~SqsSource();
   SqsSource(const SqsSource&) = delete;
   SqsSource& operator=(const SqsSource&) = delete;
 
   // Asks the queue for its attributes and begins to poll. The errors are those that halt: NotFound, PermissionDenied,
-  // Unauthenticated, FailedPrecondition; and InvalidArgument. A queue that is not reachable now is no error: it is waited for.
+  // Unauthenticated, FailedPrecondition (also if it has been started); and InvalidArgument. A queue that is not reachable now is no
+  // error: it is waited for.
   absl::Status Start();
   // Begins no more receives, waits for those under way (a receive that is cut off would hide its messages), applies what they
-  // bring, deletes it, and gives back what could not be applied. Takes up to `wait` and a little more. OK if stopped already.
+  // bring, deletes it, and gives back what could not be applied. Takes up to `wait` and a little more, such as what the last batch
+  // takes. OK if stopped already; the answer is always OK: what the queue does not let be deleted comes again, and is a duplicate.
   absl::Status Stop();
 
-  // Waits until a receive begun after the call has come back empty with nothing held, so that the queue was seen empty. False if `timeout`
-  // passes first, or if it is stopped or halted. (SQS may answer empty although messages are there: a standard queue promises no
+  // Waits until a receive begun after the call has come back empty, with nothing held meanwhile and nothing brought by those that
+  // began before it, so that the queue was seen empty. False if `timeout` passes first, or if it is stopped or halted. (SQS may answer empty although messages are there: a standard queue promises no
   // more. Ask for the attributes of the queue to be sure.)
   bool WaitUntilDrained(absl::Duration timeout);
   // Asks the queue how many messages it has. To settle a queue that nobody sends to any more: until drained, and both are 0, twice in a

@@ -60,7 +60,7 @@ bool SourceCore::MayApply(absl::Time now) const {
 
 bool SourceCore::NothingMoreToApply() const {
   if (phase_ != Phase::kEnding) return false;
-  return refusing() || (held_.buffered() == 0 && receives_ == 0);
+  return refusing() || (held_.buffered() == 0 && receives_.empty());
 }
 
 void SourceCore::OnApplied(const Taken& taken, const IntakeResult& result) {

@@ -99,6 +99,7 @@ void SourceCore::Reset() {
   ledger_backoff_.Reset();
   careful_ = applying_ = applier_done_ = false;
   receive_at_ = Now();
+  came_empty_ = 0;
 }
 
 // ---- States ---------------------------------------------------------------------------------------------------
@@ -170,8 +171,8 @@ bool SourceCore::WaitUntilDrained(absl::Duration timeout) {
   const absl::Time deadline = Now() + timeout;
   const absl::MutexLock lock(&mutex_);
   const uint64_t before = receives_begun_;
-  while (phase_ == Phase::kRunning && seen_empty_by_ <= before && Now() < deadline) AwaitChange(deadline);
-  return phase_ == Phase::kRunning && seen_empty_by_ > before;
+  while (phase_ == Phase::kRunning && seen_empty_ <= before && Now() < deadline) AwaitChange(deadline);
+  return phase_ == Phase::kRunning && seen_empty_ > before;
 }
 
 SqsStats SourceCore::Stats() const {

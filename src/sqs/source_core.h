@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -102,7 +103,7 @@ class SourceCore {
   void Ask(ToDo&& to_do) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnReceived(uint64_t which, absl::Time begun, absl::StatusOr<std::vector<Message>> messages)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnNothing(uint64_t which, absl::Time begun) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnNothing(uint64_t which, absl::Time begun, bool quiet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnAttributes(const absl::StatusOr<QueueAttributes>& attributes) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDeletes(const Requests& requests, const absl::StatusOr<std::vector<absl::Status>>& results)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -168,12 +169,16 @@ class SourceCore {
   // Requests.
   bool sending_ ABSL_GUARDED_BY(mutex_) = false;  // the client is being called
   bool asking_ ABSL_GUARDED_BY(mutex_) = false;   // for attributes
-  int receives_ ABSL_GUARDED_BY(mutex_) = 0;      // under way
+  // Receives under way, by their number; whether nothing was held when they began, and nothing has come since.
+  std::map<uint64_t, bool> receives_ ABSL_GUARDED_BY(mutex_);
   size_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t heartbeats_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t receives_begun_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t seen_empty_by_ ABSL_GUARDED_BY(mutex_) = 0;  // the last receive that came back empty with nothing held
-  absl::Time receive_at_ ABSL_GUARDED_BY(mutex_);       // not before
+  // The last receive that came back empty with nothing held, then or since it began; and the same once those that began before
+  // it are back, too, with nothing.
+  uint64_t came_empty_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t seen_empty_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time receive_at_ ABSL_GUARDED_BY(mutex_);  // not before
 };
 
 }  // namespace northwind::internal::sqs

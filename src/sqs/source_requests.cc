@@ -72,16 +72,18 @@ SourceCore::ToDo SourceCore::Decide(absl::Time now) {
   // Changes wait for a queue that does not answer; when all ends, they are tried once.
   if (queue_trouble_.ok() || phase_ == Phase::kEnding) DecideChanges(to_do);
   while (MayReceive(now) && held_.Reserve(receive_size(), receive_size() * kMaxMessageBytes)) {
-    ++receives_;
     to_do.receive_size = receive_size();
     to_do.receives.push_back(++receives_begun_);
+    receives_.emplace(receives_begun_, held_.empty());
   }
   return to_do;
 }
 
 void SourceCore::DecideChanges(ToDo& to_do) {
+  // A receive under way would bring what is given back once more, to be given back again: one receive for every poller.
+  const bool may_return = !refusing() || receives_.empty();
   while (changes_ < kMaxChangesUnderWay) {
-    Requests requests = held_.BeginReturns(kMaxBatchEntries);
+    Requests requests = may_return ? held_.BeginReturns(kMaxBatchEntries) : Requests();
     std::vector<Requests>& batches = requests.empty() ? to_do.deletes : to_do.returns;
     if (requests.empty()) requests = held_.BeginDeletes(kMaxBatchEntries);
     if (requests.empty()) return;
@@ -93,8 +95,8 @@ void SourceCore::DecideChanges(ToDo& to_do) {
 bool SourceCore::MayReceive(absl::Time now) const {
   if (phase_ != Phase::kRunning || !attributes_.has_value()) return false;
   if (!queue_trouble_.ok() || !ledger_trouble_.ok()) return false;
-  if (receives_ >= options_.pollers || now < receive_at_) return false;
-  return !careful_ || (receives_ == 0 && held_.buffered() == 0 && !applying_);
+  if (static_cast<int>(receives_.size()) >= options_.pollers || now < receive_at_) return false;
+  return !careful_ || (receives_.empty() && held_.buffered() == 0 && !applying_);
 }
 
 absl::Time SourceCore::NextMoment() const {
@@ -108,7 +110,7 @@ absl::Time SourceCore::NextMoment() const {
 
 bool SourceCore::AllDone() const {
   if (phase_ != Phase::kEnding || !applier_done_) return false;
-  if (receives_ > 0 || changes_ > 0 || heartbeats_ > 0 || asking_) return false;
+  if (!receives_.empty() || changes_ > 0 || heartbeats_ > 0 || asking_) return false;
   return cut_off_ || (!held_.has_deletes() && !held_.has_returns());
 }
 
@@ -167,12 +169,15 @@ void SourceCore::OnReceived(uint64_t which, absl::Time begun, absl::StatusOr<std
     }
   }
   const absl::MutexLock lock(&mutex_);
-  --receives_;
+  const bool quiet = receives_.extract(which).mapped();
   held_.Release(receive_size(), receive_size() * kMaxMessageBytes);
   changed_.SignalAll();
+  if (messages.ok() && messages->empty()) return OnNothing(which, begun, quiet);
+  // Something came, or may have come and been lost.
+  came_empty_ = 0;
+  for (auto& [other, other_quiet] : receives_) other_quiet = false;
   if (!messages.ok()) return QueueFails(messages.status());
   queue_backoff_.Reset();
-  if (messages->empty()) return OnNothing(which, begun);
   stats_.received += messages->size();
   stats_.redelivered += redelivered;
   stats_.corrupt += messages->size() - arrivals.size();
@@ -181,8 +186,11 @@ void SourceCore::OnReceived(uint64_t which, absl::Time begun, absl::StatusOr<std
   if (refusing()) GiveBackBuffered();
 }
 
-void SourceCore::OnNothing(uint64_t which, absl::Time begun) {
-  if (held_.empty()) seen_empty_by_ = std::max(seen_empty_by_, which);
+void SourceCore::OnNothing(uint64_t which, absl::Time begun, bool quiet) {
+  queue_backoff_.Reset();
+  // A FIFO queue shows nothing of a group while some of it is in flight. That is why it does not do that nothing is held now.
+  if (quiet && held_.empty()) came_empty_ = std::max(came_empty_, which);
+  if (receives_.empty() || receives_.begin()->first > came_empty_) seen_empty_ = std::max(seen_empty_, came_empty_);
   if (Now() - begun < kShortPoll) receive_at_ = Now() + kPauseAfterShortPoll;
 }
 

@@ -179,9 +179,11 @@ TEST_F(SqsSourceFaults, AFullDiskStopsReceivingAndGivesMessagesBackUntilThereIsR
 
 TEST_F(SqsSourceFaults, AFullDiskDoesNotUseUpTheReceivesOfARedrivePolicy) {
   ReopenWithFloor();
-  const auto [url, dead] = NewQueueWithRedrive(3);
+  const auto [url, dead] = NewQueueWithRedrive(5);
   server().SendAll(url, Captures(0, 60));
-  auto source = Start(OptionsOf(url));
+  SqsOptions options = OptionsOf(url);
+  options.pollers = 8;  // none of which brings again what is given back
+  auto source = Start(options);
   EXPECT_TRUE(source->WaitUntilDrained(kPatience));
   FillDisk();
   server().SendAll(url, Captures(0, 60));  // duplicates, which need no room, do not make it believe that there is some
