@@ -9,9 +9,13 @@
 
 namespace northwind::internal::postgres {
 
-// As Mirror::Audit. In one snapshot: transactions, postings, rejections and the events of payouts are compared, byte by byte, with what
-// the journal's records are as rows; accounts with what comes of these at the end; holds and payouts, by the server, with what follows
-// from the rows that have been compared. Memory: two pages, and some 200 bytes for each account.
+// As Mirror::Audit. The journal is turned into rows once more, page by page, and each laid beside the row that PostgreSQL has, byte by byte;
+// both sides come in the order of the key, and neither is kept. What changes after it was made is compared when it changes no more:
+// accounts at the end.
+//
+// Memory, however long the journal: a page of it with its rows, some thousand rows of each table, what a Projection keeps, 64 bytes for each
+// account, and some 600 for each hold that is open at a time and each payout between its request and its last return. All locks are those
+// of a reader.
 absl::StatusOr<AuditReport> Audit(const Ledger& ledger, const MirrorOptions& options,
                                   const std::function<bool(const AuditProgress&)>& progress);
 

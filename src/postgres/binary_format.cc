@@ -91,6 +91,45 @@ void PutNumeric(std::string& out, absl::int128 value) {
   for (int i = count - 1; i >= lowest; --i) PutInt2(out, digits[i]);
 }
 
+std::optional<absl::int128> ParseNumeric(std::string_view bytes) {
+  const std::string text = NumericText(bytes);
+  absl::int128 value = 0;
+  for (const char c : std::string_view(text).substr(text.starts_with('-') ? 1 : 0)) {
+    constexpr absl::int128 kMax = absl::Int128Max();
+    if (c < '0' || c > '9' || value > (kMax - (c - '0')) / 10) return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  return text.starts_with('-') ? -value : value;
+}
+
+std::string NumericText(std::string_view bytes) {
+  constexpr uint16_t kNegative = 0x4000;
+  constexpr size_t kHeader = 8;
+  const auto word = [bytes](size_t i) {
+    return static_cast<uint16_t>((uint8_t(bytes[2 * i]) << 8) | uint8_t(bytes[2 * i + 1]));
+  };
+  if (bytes.size() < kHeader || bytes.size() != kHeader + 2 * size_t{word(0)}) return "?";
+  const int count = word(0), weight = static_cast<int16_t>(word(1)), scale = word(3);
+  const uint16_t sign = word(2);
+  if (sign != 0 && sign != kNegative) return sign == 0xc000 ? "NaN" : sign == 0xd000 ? "Infinity" : "-Infinity";
+  std::string text;
+  // A group of four decimal digits; `place` is the power of 10,000 that it stands for.
+  const auto add = [&](int place) {
+    const int i = weight - place;
+    const int digits = i >= 0 && i < count ? word(kHeader / 2 + static_cast<size_t>(i)) : 0;
+    for (int unit = 1000; unit > 0; unit /= 10) text.push_back(static_cast<char>('0' + digits / unit % 10));
+  };
+  for (int place = std::max(weight, 0); place >= 0; --place) add(place);
+  text.erase(0, std::min(text.find_first_not_of('0'), text.size() - 1));
+  if (scale > 0) {
+    const size_t point = text.size();
+    for (int place = -1; (-place - 1) * 4 < scale; --place) add(place);
+    text.resize(point + static_cast<size_t>(scale));
+    text.insert(point, ".");
+  }
+  return sign == kNegative ? "-" + text : text;
+}
+
 void PutTimestamp(std::string& out, absl::Time at) {
   constexpr int64_t kEpoch = 946'684'800'000'000;  // 2000-01-01 in Unix microseconds
   PutInt8(out, absl::ToUnixMicros(at) - kEpoch);

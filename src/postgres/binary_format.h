@@ -6,6 +6,7 @@
 #define NORTHWIND_SRC_POSTGRES_BINARY_FORMAT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,10 @@ void PutBytes(std::string& out, std::string_view bytes);
 //
 // Digits are of base 10,000, the first of them times 10,000^weight, with no zeros at either end. Zero has none, and the weight 0.
 void PutNumeric(std::string& out, absl::int128 value);
+// The bytes of such a field, without its length. Nothing for what is none, or does not fit.
+std::optional<absl::int128> ParseNumeric(std::string_view bytes);
+// Any numeric as decimal text.
+std::string NumericText(std::string_view bytes);
 // timestamptz: microseconds since 2000-01-01 UTC, rounded down.
 void PutTimestamp(std::string& out, absl::Time at);
 

@@ -20,18 +20,6 @@ constexpr std::string_view kExpired = "expired";
 constexpr std::string_view kOpen = "open";
 constexpr std::string_view kRequested = "requested";
 
-std::string_view StateName(AccountState state) {
-  switch (state) {
-    case AccountState::kOpen:
-      return kOpen;
-    case AccountState::kFrozen:
-      return "frozen";
-    case AccountState::kClosed:
-      return "closed";
-  }
-  return {};
-}
-
 std::string_view EventName(uint16_t code) {
   const std::optional<EventType> type = EventTypeOfCode(code);
   return type ? Name(*type) : std::string_view();
@@ -107,6 +95,18 @@ std::vector<typename Map::key_type> SortedKeys(const Map& map) {
 }
 
 }  // namespace
+
+std::string_view StateName(AccountState state) {
+  switch (state) {
+    case AccountState::kOpen:
+      return kOpen;
+    case AccountState::kFrozen:
+      return "frozen";
+    case AccountState::kClosed:
+      return "closed";
+  }
+  return {};
+}
 
 absl::StatusOr<Batch> Projection::Project(absl::Span<const JournalRecord> records) {
   NW_CHECK(!records.empty() && records.front().sequence.value() == position_.value() + 1, "the next records");

@@ -22,6 +22,9 @@
 
 namespace northwind::internal::postgres {
 
+// As the column accounts.state has it.
+std::string_view StateName(AccountState state);
+
 // The rows of the journal records after `after` up to `last`.
 struct Batch {
   Sequence after;
