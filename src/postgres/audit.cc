@@ -36,7 +36,8 @@ constexpr char kStrangePartitions[] =
     "CROSS JOIN LATERAL make_timestamp(m[1]::int, m[2]::int, 1, 0, 0, 0) first "
     "WHERE p.oid IN ('transactions'::regclass, 'postings'::regclass) AND "
     "  (c.relname = p.relname || to_char(first, '_YYYY_MM') AND pg_get_expr(c.relpartbound, c.oid) = "
-    "   format('FOR VALUES FROM (%L) TO (%L)', first AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC')) "
+    "   format('FOR VALUES FROM (%L) TO (%L)', first AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE "
+    "'UTC')) "
     "  IS NOT TRUE ORDER BY 1, 2";
 
 class Auditor {
@@ -99,8 +100,8 @@ class Auditor {
 
   // What CheckWatermark does not look at.
   absl::Status CompareWatermark() {
-    NW_ASSIGN_OR_RETURN(const Result row, connection_.Execute("audit: watermark", "SELECT recorded_at FROM watermark", {},
-                                                              Timeout(), ResultFormat::kBinary));
+    NW_ASSIGN_OR_RETURN(const Result row, connection_.Execute("audit: watermark", "SELECT recorded_at FROM watermark",
+                                                              {}, Timeout(), ResultFormat::kBinary));
     std::optional<std::string_view> found;
     if (row.rows() == 1 && !row.IsNull(0, 0)) found = row.Value(0, 0);
     std::string bytes;
@@ -146,8 +147,8 @@ class Auditor {
   std::optional<absl::Time> last_at_;
 
   const absl::Duration timeout_ = options_.statement_timeout;
-  TableAudit transactions_{connection_, AuditedTable(kTransactions, {}, {0}, "sequence, recorded_at"), timeout_, report_,
-                           &AuditReport::transactions};
+  TableAudit transactions_{connection_, AuditedTable(kTransactions, {}, {0}, "sequence, recorded_at"), timeout_,
+                           report_, &AuditReport::transactions};
   TableAudit postings_{connection_, AuditedTable(kPostings, {}, {0, 1}, "sequence, entry, recorded_at"), timeout_,
                        report_, &AuditReport::postings};
   TableAudit rejections_{connection_, AuditedTable(kRejections, {}, {0}, "sequence"), timeout_, report_,
@@ -159,9 +160,8 @@ class Auditor {
   TableAudit payouts_{connection_, AuditedTable(kPayouts, {}, {1}, "hold_sequence"), timeout_, report_,
                       &AuditReport::payouts};
   TableAudit accounts_{connection_,
-                       AuditedTable(kAccounts,
-                                    {{"posted", ColumnType::kNumeric}, {"available", ColumnType::kNumeric}}, {0},
-                                    "account_id"),
+                       AuditedTable(kAccounts, {{"posted", ColumnType::kNumeric}, {"available", ColumnType::kNumeric}},
+                                    {0}, "account_id"),
                        timeout_, report_, &AuditReport::accounts};
   HoldRows hold_rows_{holds_};
   PayoutRows payout_rows_{ledger_, watermark_.sequence, payouts_};

@@ -76,7 +76,7 @@ void SigningKeys::Run() {
       if (fresh.ok()) keys_ = std::make_shared<const AwsKeys>(*std::move(fresh));
       if (stopping_) break;
       waiting.swap(waiting_);
-      answer = fresh.ok() || IsGood() ? absl::StatusOr<Keys>(keys_) : fresh.status();
+      answer = fresh.ok() ? absl::StatusOr<Keys>(keys_) : fresh.status();
     }
     for (Callback& callback : waiting) std::move(callback)(answer);
   }
