@@ -162,8 +162,7 @@ absl::Status Follower::Follow(Connection& connection, Writer& writer, const Wate
     if (!next) {
       NW_ASSIGN_OR_RETURN(next, NextBatch(reader, projection, connection, /*wait=*/true));
     }
-    const Batch batch = *std::move(next);
-    next.reset();
+    const Batch batch = *std::exchange(next, std::nullopt);
     NW_ASSIGN_OR_RETURN(const Head block, ledger_.BlockAt(batch.last));
     const Deadline deadline = Deadline::In(options_.statement_timeout);
     const bool copy = ledger_.Head().sequence.value() - batch.after.value() > options_.backfill_lag;

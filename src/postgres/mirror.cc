@@ -10,11 +10,12 @@ namespace northwind {
 
 class Mirror::Core {
  public:
-  Core(Ledger& ledger, const MirrorOptions& options) : ledger_(ledger), options_(options), follower_(ledger, options) {}
+  Core(Ledger& its_ledger, const MirrorOptions& its_options)
+      : ledger(its_ledger), options(its_options), follower(its_ledger, its_options) {}
 
-  Ledger& ledger_;
-  const MirrorOptions options_;
-  internal::postgres::Follower follower_;
+  Ledger& ledger;
+  const MirrorOptions options;
+  internal::postgres::Follower follower;
 };
 
 absl::StatusOr<std::unique_ptr<Mirror>> Mirror::Open(Ledger& ledger, const MirrorOptions& options) {
@@ -25,14 +26,14 @@ absl::StatusOr<std::unique_ptr<Mirror>> Mirror::Open(Ledger& ledger, const Mirro
 Mirror::Mirror(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Mirror::~Mirror() = default;
 
-absl::Status Mirror::Start() { return core_->follower_.Start(); }
-void Mirror::Stop() { core_->follower_.Stop(); }
+absl::Status Mirror::Start() { return core_->follower.Start(); }
+void Mirror::Stop() { core_->follower.Stop(); }
 absl::Status Mirror::WaitFor(Sequence sequence, absl::Duration timeout) const {
-  return core_->follower_.WaitFor(sequence, timeout);
+  return core_->follower.WaitFor(sequence, timeout);
 }
-MirrorStats Mirror::Stats() const { return core_->follower_.Stats(); }
+MirrorStats Mirror::Stats() const { return core_->follower.Stats(); }
 absl::StatusOr<AuditReport> Mirror::Audit(const std::function<bool(const AuditProgress&)>& progress) const {
-  return internal::postgres::Audit(core_->ledger_, core_->options_, progress);
+  return internal::postgres::Audit(core_->ledger, core_->options, progress);
 }
 
 }  // namespace northwind

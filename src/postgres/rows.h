@@ -43,6 +43,8 @@ class Rows {
   Rows& Bool(bool value);
   Rows& Int4(int32_t value);
   Rows& Int8(int64_t value);
+  Rows& Int8(uint64_t value) { return Int8(static_cast<int64_t>(value)); }
+  Rows& Int8(uint32_t value) { return Int8(static_cast<int64_t>(value)); }
   Rows& Int8(std::optional<uint64_t> value) { return value ? Int8(static_cast<int64_t>(*value)) : Null(); }
   Rows& Text(std::string_view value);
   // Empty is NULL.

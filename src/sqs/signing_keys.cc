@@ -68,12 +68,12 @@ void SigningKeys::Run() {
       if (stopping_) break;
       asked_at_ = now_();
     }
-    absl::StatusOr<AwsKeys> fresh = source_->Get();
+    const absl::StatusOr<AwsKeys> fresh = source_->Get();
     std::vector<Callback> waiting;
     absl::StatusOr<Keys> answer = Stopped();
     {
       absl::MutexLock lock(&mutex_);
-      if (fresh.ok()) keys_ = std::make_shared<const AwsKeys>(*std::move(fresh));
+      if (fresh.ok()) keys_ = std::make_shared<const AwsKeys>(*fresh);
       if (stopping_) break;
       waiting.swap(waiting_);
       answer = fresh.ok() ? absl::StatusOr<Keys>(keys_) : fresh.status();

@@ -118,7 +118,7 @@ bool SourceCore::AllDone() const {
 
 void SourceCore::Ask(ToDo&& to_do) {
   if (to_do.attributes) {
-    client_->GetAttributes([this](absl::StatusOr<QueueAttributes> attributes) { OnAttributes(attributes); });
+    client_->GetAttributes([this](const absl::StatusOr<QueueAttributes>& attributes) { OnAttributes(attributes); });
   }
   for (Requests& requests : to_do.heartbeats) {
     const std::vector<VisibilityChange> changes = ChangesOf(requests, to_do.visibility);
