@@ -192,7 +192,7 @@ TEST_F(SqsSourceTest, PoisonIsLeftToTheRedrivePolicyAndNothingElseIs) {
   bodies.push_back("neither");
   server().SendAll(url, bodies);
   auto source = Start(options);
-  EXPECT_TRUE(Await([&] { return server().Visible(dead) == 1; }));
+  EXPECT_TRUE(Await([&, dead = dead] { return server().Visible(dead) == 1; }));
   EXPECT_TRUE(source->WaitUntilDrained(kPatience));
   EXPECT_THAT(source->Stop(), IsOk());
   EXPECT_EQ(source->Stats().poison, 2U) << "as often as the policy says";
