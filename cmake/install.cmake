@@ -78,5 +78,5 @@ endif()
 if(NORTHWIND_BUILD_POSTGRES)
   northwind_component(postgres "The PostgreSQL mirror of northwind"
     PUBLIC absl_int128 absl_status absl_statusor absl_time
-    PRIVATE absl_flat_hash_map absl_strings absl_synchronization "libpq >= 14")
+    PRIVATE absl_flat_hash_map absl_flat_hash_set absl_random_random absl_strings absl_synchronization "libpq >= 14")
 endif()
