@@ -228,7 +228,7 @@ class Engine {
   uint64_t DiskBytes() const;
 
   // At most one of each at a time: false if taken.
-  enum class Slot : uint8_t { kLedger, kScheduler, kPayouts, kWebhooks, kCount };
+  enum class Slot : uint8_t { kLedger, kScheduler, kPayouts, kWebhooks, kCompare, kCutover, kCount };
   bool AcquireSlot(Slot slot);
   void ReleaseSlot(Slot slot);
 
