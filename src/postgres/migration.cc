@@ -58,9 +58,14 @@ absl::Status MakeSchema(Connection& connection, const std::string& schema, Deadl
       const Result found,
       connection.Execute("mirror: looking for the schema",
                          absl::StrCat("SELECT (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid), "
-                                      "to_regclass('schema_version') IS NOT NULL FROM pg_namespace n WHERE nspname = '",
+                                      "to_regclass('schema_version') IS NOT NULL, has_schema_privilege(n.oid, 'USAGE') "
+                                      "FROM pg_namespace n WHERE nspname = '",
                                       schema, "'"),
                          deadline));
+  // One that may not be used is passed over, and what is made would be temporary tables.
+  if (found.rows() == 1 && found.Value(0, 2) != "t") {
+    return Error(absl::StatusCode::kPermissionDenied, "mirror: this role may not use the schema ", schema);
+  }
   if (found.rows() == 1 && found.Value(0, 1) == "t") return absl::OkStatus();
   if (found.rows() == 1 && found.Value(0, 0) != "0") {
     return Error(absl::StatusCode::kFailedPrecondition, "mirror: the schema ", schema,
