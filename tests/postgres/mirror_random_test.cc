@@ -57,14 +57,17 @@ class MirrorRandom : public FollowedFixture {
                                       {.name = "alice", .asset = "USD/2"},
                                       {.name = "bob", .asset = "USD/2"}};
     ASSERT_THAT(model_.OpenAccounts(specs, clock_.Now()), IsOk());
-    while (model_.account_count() < count) {
-      const AccountSpec spec = workload.NextAccount();
-      const auto expected = model_.OpenAccounts({spec}, clock_.Now());
-      const auto opened = ledger_->OpenAccount(spec);
+    // Where money comes from in the workload's other assets.
+    specs = {{.name = "outside:eur", .asset = "EUR/2", .external = true},
+             {.name = "outside:jpy", .asset = "JPY/0", .external = true}};
+    while (model_.account_count() < count + 2) {
+      const auto expected = model_.OpenAccounts(specs, clock_.Now());
+      const auto opened = ledger_->OpenAccounts(specs);
       ASSERT_EQ(opened.ok(), expected.ok()) << opened.status();
       if (opened.ok()) {
-        ASSERT_EQ(*opened, expected->front());
+        ASSERT_EQ(*opened, *expected);
       }
+      specs = {workload.NextAccount()};
     }
   }
 
