@@ -106,8 +106,8 @@ inline constexpr size_t kMaxAuditFindings = 100;
 class Mirror {
  public:
   // Makes the schema or brings it to the version of this library, in one transaction under an advisory lock; any number may call it at
-  // once. FailedPrecondition if the schema is of a newer version or not one of northwind; InvalidArgument; Unavailable. Needs the rights
-  // of an owner (scripts in docs/mirror.md), which the mirror itself does not.
+  // once. FailedPrecondition if the schema is of a newer version or not one of northwind; PermissionDenied; InvalidArgument;
+  // Unavailable. Needs the rights of an owner (scripts in docs/mirror.md), which the mirror itself does not.
   static absl::Status Migrate(const MirrorOptions& options);
   // Removes all rows and the ledger that they are bound to, so that a mirror begins from zero. Errors as those of Migrate. No
   // mirror may be running on it: one that does halts.
