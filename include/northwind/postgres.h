@@ -63,7 +63,7 @@ std::string_view Name(MirrorState state);
 struct MirrorStats {
   MirrorState state = MirrorState::kStopped;
   absl::Status status;  // waiting and halted: why, with the SQLSTATE if there is one
-  Sequence mirrored;    // PostgreSQL holds the journal up to here
+  Sequence mirrored;    // PostgreSQL holds the journal up to here; 0 after Start until that is known
   Sequence head;        // of the ledger
   uint64_t lag_records = 0;
   absl::Duration lag;    // age of the oldest record that is not there yet; 0 if all are

@@ -39,6 +39,7 @@ absl::Status Follower::Start() {
     }
     stats_.state = MirrorState::kRunning;
     stats_.status = absl::OkStatus();
+    stats_.mirrored = Sequence();  // what there is may have been reset meanwhile: the watermark tells
   }
   if (thread_.joinable()) thread_.join();  // it has halted
   stop_.Clear();
