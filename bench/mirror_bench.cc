@@ -6,18 +6,22 @@
 //   mirror_bench [Google Benchmark's flags]
 #include <libpq-fe.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "bench/workload.h"
 #include "benchmark/benchmark.h"
 #include "northwind/postgres.h"
@@ -52,13 +56,27 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// Of the server's process that serves a session.
+double CpuSecondsOf(const std::string& backend) {
+  std::ifstream file("/proc/" + backend + "/stat");
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) std::abort();
+  const std::vector<std::string> fields = absl::StrSplit(text.substr(name_end + 2), ' ');
+  constexpr size_t kUser = 11, kSystem = 12;  // proc(5) counts from the process's id, as 1: these are 14 and 15
+  const uint64_t ticks = std::strtoull(fields.at(kUser).c_str(), nullptr, 10) +
+                         std::strtoull(fields.at(kSystem).c_str(), nullptr, 10);
+  return static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 // What the cases share: a server, a ledger that has all the transactions, and what the first case left in the server.
 struct World {
   PostgresServer server;
   ScratchDirectory scratch;
   OpenLedger open = OpenAt(scratch.path() + "/ledger");
   std::string mirrored;          // the database that a mirror has filled
-  double mirror_per_second = 0;  // transactions, by arrays
+  double mirror_per_second = 0;  // transactions
+  double mirror_server_cpu = 0;  // seconds
 
   World() {
     TransactionSource source(1, Keys::kTimeOrdered, Skew::kUniform);
@@ -85,17 +103,25 @@ void Follow(benchmark::State& state, uint64_t backfill_lag, bool steady) {
   options.backfill_lag = backfill_lag;
   const auto mirror = Must(Mirror::Open(*world.open.ledger, options));
   const double cpu_before = CpuSeconds();
+  double server_cpu = 0;
   for (auto _ : state) {
     const auto start = std::chrono::steady_clock::now();
     Must(mirror->Start());
     Must(mirror->WaitFor(world.open.ledger->Head().sequence, kPatience));
     if (steady) world.mirror_per_second = static_cast<double>(Transactions()) / SecondsSince(start);
+    state.PauseTiming();
+    server_cpu = CpuSecondsOf(PostgresSession(world.server.Connection(database))
+                                  .Value("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
+                                         "application_name = 'northwind mirror'"));
+    if (steady) world.mirror_server_cpu = server_cpu;
+    state.ResumeTiming();
   }
   const double cpu = CpuSeconds() - cpu_before;
   const MirrorStats stats = mirror->Stats();
   mirror->Stop();
   state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
   state.counters["cpu_us_each"] = cpu * 1e6 / static_cast<double>(Transactions());
+  state.counters["server_cpu_us_each"] = server_cpu * 1e6 / static_cast<double>(Transactions());
   state.counters["batches"] = static_cast<double>(stats.batches);
   state.counters["copied"] = static_cast<double>(stats.copied);
   const std::string rows =
@@ -171,6 +197,8 @@ void CopyBaseline(benchmark::State& state) {
                                    "northwind.transactions")) {
     to.Run(absl::StrCat("SELECT northwind.ensure_month('", row[0], "')"));
   }
+  const std::string backend = to.Value("SELECT pg_backend_pid()");
+  const double cpu_before = CpuSecondsOf(backend);
   double seconds = 0;
   for (auto _ : state) {
     const auto start = std::chrono::steady_clock::now();
@@ -178,9 +206,12 @@ void CopyBaseline(benchmark::State& state) {
     CopyIn(to, "postings", postings);
     seconds = SecondsSince(start);
   }
+  const double server_cpu = CpuSecondsOf(backend) - cpu_before;
+  state.counters["server_cpu_us_each"] = server_cpu * 1e6 / static_cast<double>(Transactions());
   state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
   if (world.mirror_per_second > 0) {
     state.counters["mirror_over_copy"] = world.mirror_per_second * seconds / static_cast<double>(Transactions());
+    state.counters["mirror_over_copy_cpu"] = server_cpu / world.mirror_server_cpu;
   }
 }
 
