@@ -16,6 +16,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -69,14 +70,19 @@ double CpuSecondsOf(const std::string& backend) {
   return static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
+// How a mirror took all transactions.
+struct Measured {
+  double seconds = 0;
+  double server_cpu_seconds = 0;
+};
+
 // What the cases share: a server, a ledger that has all the transactions, and what the first case left in the server.
 struct World {
   PostgresServer server;
   ScratchDirectory scratch;
   OpenLedger open = OpenAt(scratch.path() + "/ledger");
   std::string mirrored;          // the database that a mirror has filled
-  double mirror_per_second = 0;  // transactions
-  double mirror_server_cpu = 0;  // seconds
+  Measured steady, backfill;
 
   World() {
     TransactionSource source(1, Keys::kTimeOrdered, Skew::kUniform);
@@ -96,32 +102,29 @@ struct World {
   MirrorOptions Options(const std::string& database) const { return {.connection = server.Connection(database)}; }
 };
 
-void Follow(benchmark::State& state, uint64_t backfill_lag, bool steady) {
+void Follow(benchmark::State& state, Measured World::*measured, std::optional<uint64_t> backfill_lag) {
   World& world = World::Get();
   const std::string database = world.FreshDatabase();
   MirrorOptions options = world.Options(database);
-  options.backfill_lag = backfill_lag;
+  if (backfill_lag) options.backfill_lag = *backfill_lag;
   const auto mirror = Must(Mirror::Open(*world.open.ledger, options));
+  Measured& took = world.*measured;
   const double cpu_before = CpuSeconds();
-  double server_cpu = 0;
   for (auto _ : state) {
     const auto start = std::chrono::steady_clock::now();
     Must(mirror->Start());
     Must(mirror->WaitFor(world.open.ledger->Head().sequence, kPatience));
-    if (steady) world.mirror_per_second = static_cast<double>(Transactions()) / SecondsSince(start);
-    state.PauseTiming();
-    server_cpu = CpuSecondsOf(PostgresSession(world.server.Connection(database))
-                                  .Value("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
-                                         "application_name = 'northwind mirror'"));
-    if (steady) world.mirror_server_cpu = server_cpu;
-    state.ResumeTiming();
+    took.seconds = SecondsSince(start);
   }
   const double cpu = CpuSeconds() - cpu_before;
   const MirrorStats stats = mirror->Stats();
+  took.server_cpu_seconds = CpuSecondsOf(PostgresSession(world.server.Connection(database))
+                                             .Value("SELECT pid FROM pg_stat_activity WHERE datname = "
+                                                    "current_database() AND application_name = 'northwind mirror'"));
   mirror->Stop();
   state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
   state.counters["cpu_us_each"] = cpu * 1e6 / static_cast<double>(Transactions());
-  state.counters["server_cpu_us_each"] = server_cpu * 1e6 / static_cast<double>(Transactions());
+  state.counters["server_cpu_us_each"] = took.server_cpu_seconds * 1e6 / static_cast<double>(Transactions());
   state.counters["batches"] = static_cast<double>(stats.batches);
   state.counters["copied"] = static_cast<double>(stats.copied);
   const std::string rows =
@@ -133,8 +136,25 @@ void Follow(benchmark::State& state, uint64_t backfill_lag, bool steady) {
   world.mirrored = database;
 }
 
-void Steady(benchmark::State& state) { Follow(state, UINT64_MAX, true); }
-void Backfill(benchmark::State& state) { Follow(state, 100'000, false); }
+void Steady(benchmark::State& state) { Follow(state, &World::steady, UINT64_MAX); }
+void Backfill(benchmark::State& state) { Follow(state, &World::backfill, std::nullopt); }
+
+// What the last of them has filled, against the journal.
+void Audit(benchmark::State& state) {
+  World& world = World::Get();
+  if (world.mirrored.empty()) {
+    state.SkipWithError("needs the rows of a Mirror case before it");
+    return;
+  }
+  const auto mirror = Must(Mirror::Open(*world.open.ledger, world.Options(world.mirrored)));
+  const double cpu_before = CpuSeconds();
+  for (auto _ : state) {
+    const AuditReport report = Must(mirror->Audit());
+    if (!report.clean() || report.transactions != Transactions()) std::abort();
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
+  state.counters["cpu_us_each"] = (CpuSeconds() - cpu_before) * 1e6 / static_cast<double>(Transactions());
+}
 
 // ---- CopyBaseline -------------------------------------------------------------------------------------------
 
@@ -209,9 +229,13 @@ void CopyBaseline(benchmark::State& state) {
   const double server_cpu = CpuSecondsOf(backend) - cpu_before;
   state.counters["server_cpu_us_each"] = server_cpu * 1e6 / static_cast<double>(Transactions());
   state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
-  if (world.mirror_per_second > 0) {
-    state.counters["mirror_over_copy"] = world.mirror_per_second * seconds / static_cast<double>(Transactions());
-    state.counters["mirror_over_copy_cpu"] = server_cpu / world.mirror_server_cpu;
+  if (world.steady.seconds > 0) {
+    state.counters["mirror_over_copy"] = seconds / world.steady.seconds;
+    state.counters["mirror_over_copy_cpu"] = server_cpu / world.steady.server_cpu_seconds;
+  }
+  if (world.backfill.seconds > 0) {
+    state.counters["backfill_over_copy"] = seconds / world.backfill.seconds;
+    state.counters["backfill_over_copy_cpu"] = server_cpu / world.backfill.server_cpu_seconds;
   }
 }
 
@@ -308,6 +332,7 @@ void Commits(benchmark::State& state) {
 
 BENCHMARK(Backfill)->Name("Mirror/backfill")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Steady)->Name("Mirror/steady")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(Audit)->Name("Mirror/audit")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(CopyBaseline)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Live)->Name("Mirror/live")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Commits)->Name("Mirror/commits")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
