@@ -65,8 +65,8 @@ double CpuSecondsOf(const std::string& backend) {
   if (name_end == std::string::npos) std::abort();
   const std::vector<std::string> fields = absl::StrSplit(text.substr(name_end + 2), ' ');
   constexpr size_t kUser = 11, kSystem = 12;  // proc(5) counts from the process's id, as 1: these are 14 and 15
-  const uint64_t ticks = std::strtoull(fields.at(kUser).c_str(), nullptr, 10) +
-                         std::strtoull(fields.at(kSystem).c_str(), nullptr, 10);
+  const uint64_t ticks =
+      std::strtoull(fields.at(kUser).c_str(), nullptr, 10) + std::strtoull(fields.at(kSystem).c_str(), nullptr, 10);
   return static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
@@ -81,7 +81,7 @@ struct World {
   PostgresServer server;
   ScratchDirectory scratch;
   OpenLedger open = OpenAt(scratch.path() + "/ledger");
-  std::string mirrored;          // the database that a mirror has filled
+  std::string mirrored;  // the database that a mirror has filled
   Measured steady, backfill;
 
   World() {

@@ -180,8 +180,8 @@ std::string CopySql(const Table& table) {
 std::string UpdateSql(const Table& updates) {
   const absl::string_view name = ToAbsl(updates.name), key = ToAbsl(updates.columns.front().name);
   return absl::StrCat("WITH done AS (UPDATE ", name, " t SET ", AssignmentsOf(updates), " FROM (",
-                      SelectArrays(updates), ") u WHERE t.", key, " = u.", key,
-                      " RETURNING 1) SELECT expect_rows('", name, "', (SELECT count(*) FROM done), cardinality($1))");
+                      SelectArrays(updates), ") u WHERE t.", key, " = u.", key, " RETURNING 1) SELECT expect_rows('",
+                      name, "', (SELECT count(*) FROM done), cardinality($1))");
 }
 
 }  // namespace northwind::internal::postgres

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Whatever has happened, an audit of a true mirror is clean; and of one in which a single field was altered it is not.
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "tests/postgres/mirror_audit_fixture.h"
 #include "tests/support/model.h"
@@ -80,9 +82,10 @@ class MirrorAuditRandom : public MirrorAudit {
     KeepTables();
     for (uint64_t n = 0; n < times; ++n) {
       const std::string table = kAuditedTables[random_.Below(std::size(kAuditedTables))];
-      const Table columns = Ask(absl::StrCat(
-          "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'northwind' AND table_name = '",
-          table, "' AND is_generated = 'NEVER'"));
+      const Table columns =
+          Ask(absl::StrCat("SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = "
+                           "'northwind' AND table_name = '",
+                           table, "' AND is_generated = 'NEVER'"));
       const std::vector<std::string>& column = random_.Pick(columns);
       const uint64_t rows = std::stoull(AskOne("SELECT count(*) FROM " + table));
       if (rows == 0) continue;

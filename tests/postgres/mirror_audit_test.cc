@@ -125,17 +125,21 @@ TEST_F(MirrorAudit, FindsKeysThatAreThereTwiceOrNull) {
   mirror_->Stop();
   KeepTables();
   sql_->Run(
-      "DO $$ DECLARE c record; BEGIN FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint JOIN pg_class ON "
-      "pg_class.oid = conrelid WHERE contype IN ('p', 'u') AND relnamespace = 'northwind'::regnamespace AND coninhcount = 0 "
+      "DO $$ DECLARE c record; BEGIN FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint JOIN pg_class "
+      "ON "
+      "pg_class.oid = conrelid WHERE contype IN ('p', 'u') AND relnamespace = 'northwind'::regnamespace AND "
+      "coninhcount = 0 "
       "LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname); END LOOP; END $$");
   sql_->Run(
-      "DO $$ DECLARE c record; BEGIN FOR c IN SELECT attrelid::regclass AS t, attname FROM pg_attribute JOIN pg_class ON "
+      "DO $$ DECLARE c record; BEGIN FOR c IN SELECT attrelid::regclass AS t, attname FROM pg_attribute JOIN pg_class "
+      "ON "
       "pg_class.oid = attrelid WHERE attnotnull AND attnum > 0 AND attgenerated = '' AND relkind IN ('r', 'p') AND NOT "
       "relispartition AND relnamespace = 'northwind'::regnamespace LOOP "
       "EXECUTE format('ALTER TABLE %s ALTER %I DROP NOT NULL', c.t, c.attname); END LOOP; END $$");
-  const std::pair<std::string, std::string> keys[] = {
-      {"transactions", "sequence"}, {"postings", "entry"},        {"rejections", "sequence"},   {"accounts", "account_id"},
-      {"holds", "sequence"},        {"payouts", "hold_sequence"}, {"payout_events", "sequence"}};
+  const std::pair<std::string, std::string> keys[] = {{"transactions", "sequence"}, {"postings", "entry"},
+                                                      {"rejections", "sequence"},   {"accounts", "account_id"},
+                                                      {"holds", "sequence"},        {"payouts", "hold_sequence"},
+                                                      {"payout_events", "sequence"}};
   for (const auto& [table, key] : keys) {
     SCOPED_TRACE(table);
     const std::string row = absl::StrCat(" WHERE ctid = (SELECT min(ctid) FROM ", table, ")");
@@ -148,8 +152,8 @@ TEST_F(MirrorAudit, FindsKeysThatAreThereTwiceOrNull) {
 
     sql_->Run(absl::StrCat("UPDATE ", table, " SET ", key, " = NULL", row));
     report = Audit();
-    EXPECT_THAT(report.findings, ::testing::UnorderedElementsAre(HasSubstr("missing"),
-                                                                 AllOf(HasSubstr("too many"), HasSubstr("NULL"))));
+    EXPECT_THAT(report.findings,
+                ::testing::UnorderedElementsAre(HasSubstr("missing"), AllOf(HasSubstr("too many"), HasSubstr("NULL"))));
     Restore(table);
   }
   ExpectClean();
@@ -206,9 +210,9 @@ TEST_F(MirrorAudit, FindsTheRowsOfAPartitionThatWasDetached) {
   ASSERT_NO_FATAL_FAILURE(MakeHistory());
   mirror_->Stop();
   const std::string rows = AskOne("SELECT count(*) FROM transactions");
-  sql_->Run(absl::StrCat(
-      "ALTER TABLE transactions DETACH PARTITION ",
-      AskOne("SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'transactions'::regclass")));
+  sql_->Run(
+      absl::StrCat("ALTER TABLE transactions DETACH PARTITION ",
+                   AskOne("SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'transactions'::regclass")));
   EXPECT_EQ(std::to_string(Audit().differences), rows);
 }
 
@@ -216,9 +220,9 @@ TEST_F(MirrorAudit, FindsTheRowsOfAPartitionThatWasDetached) {
 TEST_F(MirrorAudit, OfTransactionsThatMoreWorkedOnThanAPageOfLinksHolds) {
   constexpr uint64_t kTimes = kMaxLinkPage + 100;
   Give(alice_, 100'000);
-  ASSERT_NO_FATAL_FAILURE(Apply({Captured("p1", 100'000), OfPayout(EventType::kPayoutRequested, "po1", 1, 5'000),
-                                 OfPayout(EventType::kPayoutPaid, "po1", 2),
-                                 OfPayout(EventType::kPayoutRequested, "po2", 3, 5'000)}));
+  ASSERT_NO_FATAL_FAILURE(
+      Apply({Captured("p1", 100'000), OfPayout(EventType::kPayoutRequested, "po1", 1, 5'000),
+             OfPayout(EventType::kPayoutPaid, "po1", 2), OfPayout(EventType::kPayoutRequested, "po2", 3, 5'000)}));
   NW_ASSERT_OK_AND_ASSIGN(const auto paid, ledger_->FindByReference(EventCode(EventType::kPayoutPaid), "po1"));
   NW_ASSERT_OK_AND_ASSIGN(const auto asked, ledger_->FindByReference(EventCode(EventType::kPayoutRequested), "po2"));
   ASSERT_THAT(paid, SizeIs(1));
