@@ -41,7 +41,7 @@ struct MirrorOptions {
   // Most journal records in one transaction of PostgreSQL, 1 … kMaxJournalPage. Memory is that of two such batches.
   size_t batch = 8192;
   // This far behind, in records, rows go by COPY, else by INSERT from arrays.
-  uint64_t backfill_lag = 100'000;
+  uint64_t backfill_lag = 16'384;
   // No answer to a batch for so long is an outage: the connection is given up, and made anew.
   absl::Duration statement_timeout = absl::Minutes(2);
   // Between tries while PostgreSQL cannot be reached or asks for another try: full jitter below a bound that doubles from the
@@ -132,7 +132,8 @@ class Mirror {
 
   // Compares every row with what the journal says, up to the watermark, in one snapshot of PostgreSQL; beside a running mirror or
   // without. `progress` is called now and then on the calling thread; return false to cancel (Cancelled). Errors: as Migrate;
-  // FailedPrecondition for a database of another ledger or ahead of it; Unavailable if the connection breaks.
+  // FailedPrecondition for a database of another ledger or ahead of it; Unavailable if the connection breaks; DeadlineExceeded without
+  // an answer in `statement_timeout`; PermissionDenied.
   absl::StatusOr<AuditReport> Audit(const std::function<bool(const AuditProgress&)>& progress = nullptr) const;
 
  private:
