@@ -44,12 +44,12 @@ from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from moto.backends import get_backend  # noqa: E402
 from moto.core.responses import ActionAuthenticatorMixin  # noqa: E402
-from moto.sqs.models import SQSBackend  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.sqs.models import SQSBackend  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 REGION = "eu-central-1"
