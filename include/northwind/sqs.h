@@ -51,14 +51,16 @@ struct SqsOptions {
   std::string queue_url;
   // Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, or what an amazonaws.com queue URL says, in this order.
   std::string region;
-  // Where requests go: scheme, host and port. Empty: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, or that of the queue URL, in this
-  // order.
+  // Where requests go: scheme, host and port. Empty: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, `endpoint_url` of sqs in the
+  // [services] section that the profile names, `endpoint_url` of the profile, or that of the queue URL, in this order; the
+  // last at once if AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, or the profile's `ignore_configured_endpoint_urls`, is true.
   std::string endpoint;
   // Of the shared configuration and credentials files. Empty: AWS_PROFILE, else "default". Credentials are looked for in the
   // environment, web identity, the files, the container's endpoint, the instance's (IMDSv2), in this order, and renewed 15
   // minutes before they expire.
   std::string profile;
-  // A file of certificates in PEM form that are trusted instead of the system's; such as for a private endpoint.
+  // A file of certificates in PEM form that are trusted instead of the system's; such as for a private endpoint. Empty:
+  // AWS_CA_BUNDLE, `ca_bundle` of the profile, or the system's, in this order.
   std::string ca_bundle;
 
   SqsBody body = SqsBody::kAuto;
