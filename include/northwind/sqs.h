@@ -116,6 +116,9 @@ struct SqsStats {
 struct SqsCounts {
   uint64_t visible = 0;    // to be received
   uint64_t in_flight = 0;  // received by somebody, and neither deleted nor visible again
+  uint64_t delayed = 0;    // sent, and not visible yet (DelaySeconds)
+
+  bool none() const { return visible == 0 && in_flight == 0 && delayed == 0; }
 };
 
 // Receives events from one queue, applies them through an intake, and deletes them once that is durable.
@@ -159,8 +162,8 @@ class SqsSource {
   // began before it, so that the queue was seen empty. False if `timeout` passes first, or if it is stopped or halted. (SQS may answer empty although messages are there: a standard queue promises no
   // more. Ask for the attributes of the queue to be sure.)
   bool WaitUntilDrained(absl::Duration timeout);
-  // Asks the queue how many messages it has. To settle a queue that nobody sends to any more: until drained, and both are 0, twice in a
-  // row for a standard queue, whose counts may be behind by a minute. Blocks for one request, and its retries. The errors are those of
+  // Asks the queue how many messages it has. To settle a queue that nobody sends to any more: until drained, and there are none(), twice
+  // in a row for a standard queue, whose counts may be behind by a minute. Blocks for one request, and its retries. The errors are those of
   // Start, and Unavailable, ResourceExhausted.
   absl::StatusOr<SqsCounts> CountMessages() const;
 
