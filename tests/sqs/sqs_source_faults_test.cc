@@ -37,11 +37,12 @@ class SqsSourceFaults : public SqsSourceTest {
     intake_options_.max_wait = absl::ZeroDuration();
     OpenLedger();
   }
-  // Until so many more heartbeats of what is held have been sent: time passes, and the source looks again and again whether
-  // there is room.
-  static void AwaitHeartbeats(uint64_t count) {
-    const uint64_t before = server().Requests("ChangeMessageVisibilityBatch");
-    EXPECT_TRUE(Await([&] { return server().Requests("ChangeMessageVisibilityBatch") >= before + count; }));
+  // Until so long has passed on the server: a message that it hides for that time is seen again.
+  void AwaitOnServer(int seconds) {
+    const std::string url = NewQueue();
+    server().Send(url, "clock");
+    server().Call("sqs", "receive_message", {{"QueueUrl", url}, {"VisibilityTimeout", seconds}});
+    EXPECT_TRUE(Await([&] { return server().Visible(url) == 1; }));
   }
   void FillDisk() { disk_.SetFreeSpace(floor_ / 2); }
   void MakeRoom() { disk_.SetFreeSpace(uint64_t{1} << 30); }
@@ -150,7 +151,7 @@ TEST_F(SqsSourceFaults, AQueueThatIsDeletedHaltsAndIsPolledAgainAfterAnotherStar
 TEST_F(SqsSourceFaults, StopReturnsAlthoughTheServerIsGone) {
   const std::string url = NewQueue();
   server().SendAll(url, Captures(0, 10));
-  auto source = Start(OptionsOf(url));
+  auto source = Start(OptionsOf(url, absl::Seconds(20)));
   EXPECT_TRUE(Await([&] { return source->Stats().applied == 10; }));
   ServerDown();
   EXPECT_THAT(source->Stop(), IsOk());
@@ -159,7 +160,9 @@ TEST_F(SqsSourceFaults, StopReturnsAlthoughTheServerIsGone) {
 
 TEST_F(SqsSourceFaults, ASourceIsDestroyedAlthoughTheServerDoesNotAnswer) {
   const std::string url = NewQueue();
-  auto source = Start(OptionsOf(url));
+  auto source = Start(OptionsOf(url, absl::Seconds(20)));
+  const uint64_t receives = server().Requests("ReceiveMessage");
+  EXPECT_TRUE(Await([&] { return server().Requests("ReceiveMessage") > receives; })) << "one is under way";
   server().Freeze();
   source.reset();
   server().Thaw();
@@ -198,8 +201,9 @@ TEST_F(SqsSourceFaults, AFullDiskStopsReceivingAndGivesMessagesBackUntilThereIsR
   // A few stay here, to see by them whether there is room. The others can be had by somebody else.
   EXPECT_TRUE(Await([&] { return source->Stats().held <= 10 && server().Visible(url) >= 90; }));
   const uint64_t receives = server().Requests("ReceiveMessage");
-  AwaitHeartbeats(4);
-  EXPECT_EQ(server().Requests("ReceiveMessage"), receives) << "nothing is asked for while the disk is full";
+  AwaitOnServer(4);  // it has looked for room after 1 s, and after 2 s more
+  // One of them is the clock's.
+  EXPECT_EQ(server().Requests("ReceiveMessage"), receives + 1) << "nothing is asked for while the disk is full";
   EXPECT_EQ(server().Requests("DeleteMessageBatch"), deletes) << "nothing is deleted before it is durable";
   EXPECT_EQ(source->Stats().state, SqsState::kWaiting);
   EXPECT_EQ(source->Stats().applied, 0U);
@@ -250,7 +254,7 @@ TEST_F(SqsSourceFaults, AFullDiskDoesNotUseUpTheReceivesOfARedrivePolicy) {
   server().SendAll(url, Captures(0, 60));  // duplicates, which need no room, do not make it believe that there is some
   server().SendAll(url, Captures(60, 60));
   ASSERT_TRUE(AwaitState(*source, SqsState::kWaiting));
-  AwaitHeartbeats(4);
+  AwaitOnServer(4);
   MakeRoom();
   EXPECT_TRUE(Await([&] { return source->Stats().applied == 120; }));
   EXPECT_TRUE(source->WaitUntilDrained(kPatience));
@@ -314,12 +318,12 @@ TEST_F(SqsSourceFaults, MessagesStayHiddenWhileTheLedgerIsSlow) {
     NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(**store));
     NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(**store));
     NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger, **store, {.scheduler = scheduler.get()}));
-    const std::string url = NewQueue({{"VisibilityTimeout", "6"}});
+    const std::string url = NewQueue({{"VisibilityTimeout", "4"}});
     server().SendAll(url, Captures(0, 30));
     gate.Close();
     auto source = Start(OptionsOf(url));
     gate.AwaitSync();
-    absl::SleepFor(absl::Seconds(9));
+    AwaitOnServer(6);
     EXPECT_EQ(server().Visible(url), 0U);
     gate.Open();
     EXPECT_TRUE(source->WaitUntilDrained(kPatience));
