@@ -6,18 +6,23 @@
 //   mirror_bench [Google Benchmark's flags]
 #include <libpq-fe.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "bench/workload.h"
 #include "benchmark/benchmark.h"
 #include "northwind/postgres.h"
@@ -52,13 +57,32 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// Of the server's process that serves a session.
+double CpuSecondsOf(const std::string& backend) {
+  std::ifstream file("/proc/" + backend + "/stat");
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) std::abort();
+  const std::vector<std::string> fields = absl::StrSplit(text.substr(name_end + 2), ' ');
+  constexpr size_t kUser = 11, kSystem = 12;  // proc(5) counts from the process's id, as 1: these are 14 and 15
+  const uint64_t ticks =
+      std::strtoull(fields.at(kUser).c_str(), nullptr, 10) + std::strtoull(fields.at(kSystem).c_str(), nullptr, 10);
+  return static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+// How a mirror took all transactions.
+struct Measured {
+  double seconds = 0;
+  double server_cpu_seconds = 0;
+};
+
 // What the cases share: a server, a ledger that has all the transactions, and what the first case left in the server.
 struct World {
   PostgresServer server;
   ScratchDirectory scratch;
   OpenLedger open = OpenAt(scratch.path() + "/ledger");
-  std::string mirrored;          // the database that a mirror has filled
-  double mirror_per_second = 0;  // transactions, by arrays
+  std::string mirrored;  // the database that a mirror has filled
+  Measured steady, backfill;
 
   World() {
     TransactionSource source(1, Keys::kTimeOrdered, Skew::kUniform);
@@ -78,24 +102,29 @@ struct World {
   MirrorOptions Options(const std::string& database) const { return {.connection = server.Connection(database)}; }
 };
 
-void Follow(benchmark::State& state, uint64_t backfill_lag, bool steady) {
+void Follow(benchmark::State& state, Measured World::*measured, std::optional<uint64_t> backfill_lag) {
   World& world = World::Get();
   const std::string database = world.FreshDatabase();
   MirrorOptions options = world.Options(database);
-  options.backfill_lag = backfill_lag;
+  if (backfill_lag) options.backfill_lag = *backfill_lag;
   const auto mirror = Must(Mirror::Open(*world.open.ledger, options));
+  Measured& took = world.*measured;
   const double cpu_before = CpuSeconds();
   for (auto _ : state) {
     const auto start = std::chrono::steady_clock::now();
     Must(mirror->Start());
     Must(mirror->WaitFor(world.open.ledger->Head().sequence, kPatience));
-    if (steady) world.mirror_per_second = static_cast<double>(Transactions()) / SecondsSince(start);
+    took.seconds = SecondsSince(start);
   }
   const double cpu = CpuSeconds() - cpu_before;
   const MirrorStats stats = mirror->Stats();
+  took.server_cpu_seconds = CpuSecondsOf(PostgresSession(world.server.Connection(database))
+                                             .Value("SELECT pid FROM pg_stat_activity WHERE datname = "
+                                                    "current_database() AND application_name = 'northwind mirror'"));
   mirror->Stop();
   state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
   state.counters["cpu_us_each"] = cpu * 1e6 / static_cast<double>(Transactions());
+  state.counters["server_cpu_us_each"] = took.server_cpu_seconds * 1e6 / static_cast<double>(Transactions());
   state.counters["batches"] = static_cast<double>(stats.batches);
   state.counters["copied"] = static_cast<double>(stats.copied);
   const std::string rows =
@@ -107,8 +136,25 @@ void Follow(benchmark::State& state, uint64_t backfill_lag, bool steady) {
   world.mirrored = database;
 }
 
-void Steady(benchmark::State& state) { Follow(state, UINT64_MAX, true); }
-void Backfill(benchmark::State& state) { Follow(state, 100'000, false); }
+void Steady(benchmark::State& state) { Follow(state, &World::steady, UINT64_MAX); }
+void Backfill(benchmark::State& state) { Follow(state, &World::backfill, std::nullopt); }
+
+// What the last of them has filled, against the journal.
+void Audit(benchmark::State& state) {
+  World& world = World::Get();
+  if (world.mirrored.empty()) {
+    state.SkipWithError("needs the rows of a Mirror case before it");
+    return;
+  }
+  const auto mirror = Must(Mirror::Open(*world.open.ledger, world.Options(world.mirrored)));
+  const double cpu_before = CpuSeconds();
+  for (auto _ : state) {
+    const AuditReport report = Must(mirror->Audit());
+    if (!report.clean() || report.transactions != Transactions()) std::abort();
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
+  state.counters["cpu_us_each"] = (CpuSeconds() - cpu_before) * 1e6 / static_cast<double>(Transactions());
+}
 
 // ---- CopyBaseline -------------------------------------------------------------------------------------------
 
@@ -171,6 +217,8 @@ void CopyBaseline(benchmark::State& state) {
                                    "northwind.transactions")) {
     to.Run(absl::StrCat("SELECT northwind.ensure_month('", row[0], "')"));
   }
+  const std::string backend = to.Value("SELECT pg_backend_pid()");
+  const double cpu_before = CpuSecondsOf(backend);
   double seconds = 0;
   for (auto _ : state) {
     const auto start = std::chrono::steady_clock::now();
@@ -178,9 +226,16 @@ void CopyBaseline(benchmark::State& state) {
     CopyIn(to, "postings", postings);
     seconds = SecondsSince(start);
   }
+  const double server_cpu = CpuSecondsOf(backend) - cpu_before;
+  state.counters["server_cpu_us_each"] = server_cpu * 1e6 / static_cast<double>(Transactions());
   state.SetItemsProcessed(static_cast<int64_t>(Transactions()));
-  if (world.mirror_per_second > 0) {
-    state.counters["mirror_over_copy"] = world.mirror_per_second * seconds / static_cast<double>(Transactions());
+  if (world.steady.seconds > 0) {
+    state.counters["mirror_over_copy"] = seconds / world.steady.seconds;
+    state.counters["mirror_over_copy_cpu"] = server_cpu / world.steady.server_cpu_seconds;
+  }
+  if (world.backfill.seconds > 0) {
+    state.counters["backfill_over_copy"] = seconds / world.backfill.seconds;
+    state.counters["backfill_over_copy_cpu"] = server_cpu / world.backfill.server_cpu_seconds;
   }
 }
 
@@ -277,6 +332,7 @@ void Commits(benchmark::State& state) {
 
 BENCHMARK(Backfill)->Name("Mirror/backfill")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Steady)->Name("Mirror/steady")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(Audit)->Name("Mirror/audit")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(CopyBaseline)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Live)->Name("Mirror/live")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(Commits)->Name("Mirror/commits")->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();

@@ -33,7 +33,8 @@ constexpr char kHelp[] =
 
   --store DIR          the ledger; made if it does not exist
   --queue-url URL      the queue
-  --follow             go on until SIGINT or SIGTERM, instead of until the queue is empty
+  --follow             go on until SIGINT or SIGTERM, instead of until the queue is empty: nothing visible, in flight or
+                       delayed, at two looks one after the other, as SQS counts approximately
   --region NAME        default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, the queue URL's
   --endpoint URL       another place than the queue URL's, such as http://localhost:4566
   --profile NAME       of the shared configuration files
@@ -135,14 +136,29 @@ void ShowProgress(const nw::SqsStats& stats, size_t parked) {
                stats.held, parked);
 }
 
-// Until the queue is empty, or a signal; or until something stands in the way that does not pass.
-absl::Status Settle(nw::SqsSource& source, nw::Intake& intake, const std::atomic<bool>& drained,
+// Until the queue is empty, as its own counts have it, too: a receive sees neither what is in flight elsewhere (a process
+// that was killed a moment ago held it) nor what is delayed. The counts are approximate: they must say so at two looks, with a receive that
+// comes back empty before each. True if it is; false if the source ends before that.
+absl::StatusOr<bool> AwaitEmpty(nw::SqsSource& source) {
+  constexpr int kLooks = 2;
+  for (int looks = 0; looks < kLooks;) {
+    if (!source.WaitUntilDrained(absl::InfiniteDuration())) return false;
+    const absl::StatusOr<nw::SqsCounts> counts = source.CountMessages();
+    const bool passes = absl::IsUnavailable(counts.status()) || absl::IsResourceExhausted(counts.status());
+    if (!counts.ok() && !passes) return counts.status();
+    looks = counts.ok() && counts->none() ? looks + 1 : 0;
+  }
+  return true;
+}
+
+// Until the queue is found to be empty, or a signal; or until something stands in the way that does not pass.
+absl::Status Settle(nw::SqsSource& source, nw::Intake& intake, const std::atomic<bool>& emptied,
                     const Settings& settings) {
   constexpr absl::Duration kLook = absl::Milliseconds(100);
   constexpr absl::Duration kRetryParkedEvery = absl::Seconds(30);
   absl::Time shown = absl::Now();
   absl::Time retried = absl::Now();
-  while (g_interrupted == 0 && !drained) {
+  while (g_interrupted == 0 && !emptied) {
     const nw::SqsStats stats = source.Stats();
     if (stats.state == nw::SqsState::kHalted) return stats.status;
     const absl::Time now = absl::Now();
@@ -216,14 +232,18 @@ int Run(const Settings& settings) {
   if (!source.ok()) return Complain(source.status());
 
   if (absl::Status status = (*source)->Start(); !status.ok()) return Complain(status);
-  std::atomic<bool> drained = false;
-  std::thread drain([&] {  // ends with the source, at the latest
-    if (!settings.follow) drained = (*source)->WaitUntilDrained(absl::InfiniteDuration());
+  std::atomic<bool> emptied = false;
+  absl::StatusOr<bool> empty = false;
+  std::thread watch([&] {  // ends with the source, at the latest
+    if (settings.follow) return;
+    empty = AwaitEmpty(**source);
+    emptied = !empty.ok() || *empty;
   });
-  const absl::Status settled = Settle(**source, **intake, drained, settings);
+  absl::Status settled = Settle(**source, **intake, emptied, settings);
   const bool interrupted = g_interrupted != 0;
   const absl::Status stopped = (*source)->Stop();
-  drain.join();
+  watch.join();
+  if (settled.ok()) settled = empty.status();
   if (!stopped.ok()) return Complain(stopped);
   const nw::SqsStats stats = (*source)->Stats();
   if (settings.progress > absl::ZeroDuration()) ShowProgress(stats, (*intake)->parked());

@@ -41,7 +41,7 @@ struct MirrorOptions {
   // Most journal records in one transaction of PostgreSQL, 1 … kMaxJournalPage. Memory is that of two such batches.
   size_t batch = 8192;
   // This far behind, in records, rows go by COPY, else by INSERT from arrays.
-  uint64_t backfill_lag = 100'000;
+  uint64_t backfill_lag = 16'384;
   // No answer to a batch for so long is an outage: the connection is given up, and made anew.
   absl::Duration statement_timeout = absl::Minutes(2);
   // Between tries while PostgreSQL cannot be reached or asks for another try: full jitter below a bound that doubles from the
@@ -63,7 +63,7 @@ std::string_view Name(MirrorState state);
 struct MirrorStats {
   MirrorState state = MirrorState::kStopped;
   absl::Status status;  // waiting and halted: why, with the SQLSTATE if there is one
-  Sequence mirrored;    // PostgreSQL holds the journal up to here
+  Sequence mirrored;    // PostgreSQL holds the journal up to here; 0 after Start until that is known
   Sequence head;        // of the ledger
   uint64_t lag_records = 0;
   absl::Duration lag;    // age of the oldest record that is not there yet; 0 if all are
@@ -106,8 +106,8 @@ inline constexpr size_t kMaxAuditFindings = 100;
 class Mirror {
  public:
   // Makes the schema or brings it to the version of this library, in one transaction under an advisory lock; any number may call it at
-  // once. FailedPrecondition if the schema is of a newer version or not one of northwind; InvalidArgument; Unavailable. Needs the rights
-  // of an owner (scripts in docs/mirror.md), which the mirror itself does not.
+  // once. FailedPrecondition if the schema is of a newer version or not one of northwind; PermissionDenied; InvalidArgument;
+  // Unavailable. Needs the rights of an owner (scripts in docs/mirror.md), which the mirror itself does not.
   static absl::Status Migrate(const MirrorOptions& options);
   // Removes all rows and the ledger that they are bound to, so that a mirror begins from zero. Errors as those of Migrate. No
   // mirror may be running on it: one that does halts.
@@ -132,7 +132,8 @@ class Mirror {
 
   // Compares every row with what the journal says, up to the watermark, in one snapshot of PostgreSQL; beside a running mirror or
   // without. `progress` is called now and then on the calling thread; return false to cancel (Cancelled). Errors: as Migrate;
-  // FailedPrecondition for a database of another ledger or ahead of it; Unavailable if the connection breaks.
+  // FailedPrecondition for a database of another ledger or ahead of it; Unavailable if the connection breaks; DeadlineExceeded without
+  // an answer in `statement_timeout`; PermissionDenied.
   absl::StatusOr<AuditReport> Audit(const std::function<bool(const AuditProgress&)>& progress = nullptr) const;
 
  private:

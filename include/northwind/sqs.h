@@ -51,14 +51,16 @@ struct SqsOptions {
   std::string queue_url;
   // Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, or what an amazonaws.com queue URL says, in this order.
   std::string region;
-  // Where requests go: scheme, host and port. Empty: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, or that of the queue URL, in this
-  // order.
+  // Where requests go: scheme, host and port. Empty: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, `endpoint_url` of sqs in the
+  // [services] section that the profile names, `endpoint_url` of the profile, or that of the queue URL, in this order; the
+  // last at once if AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, or the profile's `ignore_configured_endpoint_urls`, is true.
   std::string endpoint;
   // Of the shared configuration and credentials files. Empty: AWS_PROFILE, else "default". Credentials are looked for in the
   // environment, web identity, the files, the container's endpoint, the instance's (IMDSv2), in this order, and renewed 15
   // minutes before they expire.
   std::string profile;
-  // A file of certificates in PEM form that are trusted instead of the system's; such as for a private endpoint.
+  // A file of certificates in PEM form that are trusted instead of the system's; such as for a private endpoint. Empty:
+  // AWS_CA_BUNDLE, `ca_bundle` of the profile, or the system's, in this order.
   std::string ca_bundle;
 
   SqsBody body = SqsBody::kAuto;
@@ -114,6 +116,9 @@ struct SqsStats {
 struct SqsCounts {
   uint64_t visible = 0;    // to be received
   uint64_t in_flight = 0;  // received by somebody, and neither deleted nor visible again
+  uint64_t delayed = 0;    // sent, and not visible yet (DelaySeconds)
+
+  bool none() const { return visible == 0 && in_flight == 0 && delayed == 0; }
 };
 
 // Receives events from one queue, applies them through an intake, and deletes them once that is durable.
@@ -157,8 +162,8 @@ class SqsSource {
   // began before it, so that the queue was seen empty. False if `timeout` passes first, or if it is stopped or halted. (SQS may answer empty although messages are there: a standard queue promises no
   // more. Ask for the attributes of the queue to be sure.)
   bool WaitUntilDrained(absl::Duration timeout);
-  // Asks the queue how many messages it has. To settle a queue that nobody sends to any more: until drained, and both are 0, twice in a
-  // row for a standard queue, whose counts may be behind by a minute. Blocks for one request, and its retries. The errors are those of
+  // Asks the queue how many messages it has. To settle a queue that nobody sends to any more: until drained, and there are none(), twice
+  // in a row for a standard queue, whose counts may be behind by a minute. Blocks for one request, and its retries. The errors are those of
   // Start, and Unavailable, ResourceExhausted.
   absl::StatusOr<SqsCounts> CountMessages() const;
 

@@ -93,13 +93,16 @@ void PutNumeric(std::string& out, absl::int128 value) {
 
 std::optional<absl::int128> ParseNumeric(std::string_view bytes) {
   const std::string text = NumericText(bytes);
-  absl::int128 value = 0;
-  for (const char c : std::string_view(text).substr(text.starts_with('-') ? 1 : 0)) {
-    constexpr absl::int128 kMax = absl::Int128Max();
-    if (c < '0' || c > '9' || value > (kMax - (c - '0')) / 10) return std::nullopt;
-    value = value * 10 + (c - '0');
+  const bool negative = text.starts_with('-');
+  absl::int128 value = 0;  // below zero, where there is one more
+  for (const char c : std::string_view(text).substr(negative ? 1 : 0)) {
+    constexpr absl::int128 kMin = absl::Int128Min();
+    if (c < '0' || c > '9' || value < (kMin + (c - '0')) / 10) return std::nullopt;
+    value = value * 10 - (c - '0');
   }
-  return text.starts_with('-') ? -value : value;
+  if (negative) return value;
+  if (value == absl::Int128Min()) return std::nullopt;
+  return -value;
 }
 
 std::string NumericText(std::string_view bytes) {

@@ -39,6 +39,7 @@ absl::Status Follower::Start() {
     }
     stats_.state = MirrorState::kRunning;
     stats_.status = absl::OkStatus();
+    stats_.mirrored = Sequence();  // what there is may have been reset meanwhile: the watermark tells
   }
   if (thread_.joinable()) thread_.join();  // it has halted
   stop_.Clear();
@@ -166,18 +167,12 @@ absl::Status Follower::Follow(Connection& connection, Writer& writer, const Wate
     NW_ASSIGN_OR_RETURN(const Head block, ledger_.BlockAt(batch.last));
     const Deadline deadline = Deadline::In(options_.statement_timeout);
     const bool copy = ledger_.Head().sequence.value() - batch.after.value() > options_.backfill_lag;
-    if (copy) {
-      NW_RETURN_IF_ERROR(writer.Copy(batch, block.hash, deadline));
-    } else {
-      NW_RETURN_IF_ERROR(writer.Send(batch, block.hash));
-      // The next batch is made while this one is under way. An error of the journal must not hide what becomes of this one.
-      absl::StatusOr<std::optional<Batch>> made = NextBatch(reader, projection, connection, /*wait=*/false);
-      NW_RETURN_IF_ERROR(writer.Await(deadline));
-      Committed(batch, copy);
-      NW_ASSIGN_OR_RETURN(next, std::move(made));
-      continue;
-    }
+    NW_RETURN_IF_ERROR(copy ? writer.Copy(batch, block.hash, deadline) : writer.Send(batch, block.hash, deadline));
+    // The next batch is made while the server is at work. An error of the journal must not hide what becomes of this one.
+    absl::StatusOr<std::optional<Batch>> made = NextBatch(reader, projection, connection, /*wait=*/false);
+    NW_RETURN_IF_ERROR(writer.Await(deadline));
     Committed(batch, copy);
+    NW_ASSIGN_OR_RETURN(next, std::move(made));
   }
   return Stopped();
 }

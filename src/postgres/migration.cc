@@ -15,6 +15,10 @@ namespace internal::postgres {
 namespace {
 
 constexpr absl::string_view kUndefinedTable = "42P01";
+// What a table of that name has that is somebody else's: columns of other names or types.
+constexpr absl::string_view kUndefinedColumn = "42703";
+constexpr absl::string_view kUndefinedFunction = "42883";
+constexpr absl::string_view kDatatypeMismatch = "42804";
 
 // Any two that migrate or reset one schema of one database go one after the other.
 std::string LockSql(const std::string& schema) {
@@ -29,13 +33,16 @@ constexpr char kVersionTable[] =
     "COMMENT ON COLUMN schema_version.name IS 'Of its file, in src/postgres/migrations.';"
     "COMMENT ON COLUMN schema_version.applied_at IS 'When it was applied.';";
 
-// 0 if the table is there but empty; nothing if it is not there.
+// 0 if the table is there but empty. FailedPrecondition if it is not northwind's.
 absl::StatusOr<int> VersionOf(Connection& connection, Deadline deadline) {
-  NW_ASSIGN_OR_RETURN(const Result result,
-                      connection.Execute("mirror: the schema's version",
-                                         "SELECT coalesce(max(version), 0) FROM schema_version", deadline));
+  const absl::StatusOr<Result> result = connection.Execute(
+      "mirror: the schema's version",
+      "SELECT coalesce(max(version), 0), count(name), count(applied_at) FROM schema_version", deadline);
+  const std::string state = SqlStateOf(result.status());
+  const bool theirs = state == kUndefinedColumn || state == kUndefinedFunction || state == kDatatypeMismatch;
+  if (!theirs) NW_RETURN_IF_ERROR(result.status());
   int version = 0;
-  if (result.rows() != 1 || !absl::SimpleAtoi(ToAbsl(result.Value(0, 0)), &version)) {
+  if (theirs || result->rows() != 1 || !absl::SimpleAtoi(ToAbsl(result->Value(0, 0)), &version)) {
     return Error(absl::StatusCode::kFailedPrecondition, "mirror: schema_version is not one of northwind");
   }
   return version;
@@ -51,9 +58,14 @@ absl::Status MakeSchema(Connection& connection, const std::string& schema, Deadl
       const Result found,
       connection.Execute("mirror: looking for the schema",
                          absl::StrCat("SELECT (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid), "
-                                      "to_regclass('schema_version') IS NOT NULL FROM pg_namespace n WHERE nspname = '",
+                                      "to_regclass('schema_version') IS NOT NULL, has_schema_privilege(n.oid, 'USAGE') "
+                                      "FROM pg_namespace n WHERE nspname = '",
                                       schema, "'"),
                          deadline));
+  // One that may not be used is passed over, and what is made would be temporary tables.
+  if (found.rows() == 1 && found.Value(0, 2) != "t") {
+    return Error(absl::StatusCode::kPermissionDenied, "mirror: this role may not use the schema ", schema);
+  }
   if (found.rows() == 1 && found.Value(0, 1) == "t") return absl::OkStatus();
   if (found.rows() == 1 && found.Value(0, 0) != "0") {
     return Error(absl::StatusCode::kFailedPrecondition, "mirror: the schema ", schema,

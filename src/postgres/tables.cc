@@ -121,11 +121,14 @@ constexpr Column kPayoutUpdateColumns[] = {
     {"state", kText},         {"paid", kNumeric},          {"returned", kNumeric},
 };
 
-// $1::int8[], …
-std::string Arrays(const Table& table) {
+// The rows of the parameters: SELECT unnest($1::int8[]) AS sequence, … As columns and not in FROM, where all would be put by before
+// the first is used.
+std::string SelectArrays(const Table& table) {
   std::string text;
   for (size_t i = 0; i < table.columns.size(); ++i) {
-    absl::StrAppend(&text, i == 0 ? "$" : ", $", i + 1, "::", ToAbsl(SqlName(table.columns[i].type)), "[]");
+    const Column& column = table.columns[i];
+    absl::StrAppend(&text, i == 0 ? "SELECT" : ",", " unnest($", i + 1, "::", ToAbsl(SqlName(column.type)), "[]) AS ",
+                    ToAbsl(column.name));
   }
   return text;
 }
@@ -167,8 +170,7 @@ std::string ColumnList(const Table& table) {
 }
 
 std::string InsertSql(const Table& table) {
-  return absl::StrCat("INSERT INTO ", ToAbsl(table.name), " (", ColumnList(table), ") SELECT * FROM unnest(",
-                      Arrays(table), ")");
+  return absl::StrCat("INSERT INTO ", ToAbsl(table.name), " (", ColumnList(table), ") ", SelectArrays(table));
 }
 
 std::string CopySql(const Table& table) {
@@ -177,9 +179,9 @@ std::string CopySql(const Table& table) {
 
 std::string UpdateSql(const Table& updates) {
   const absl::string_view name = ToAbsl(updates.name), key = ToAbsl(updates.columns.front().name);
-  return absl::StrCat("WITH done AS (UPDATE ", name, " t SET ", AssignmentsOf(updates), " FROM unnest(",
-                      Arrays(updates), ") u (", ColumnList(updates), ") WHERE t.", key, " = u.", key,
-                      " RETURNING 1) SELECT expect_rows('", name, "', (SELECT count(*) FROM done), cardinality($1))");
+  return absl::StrCat("WITH done AS (UPDATE ", name, " t SET ", AssignmentsOf(updates), " FROM (",
+                      SelectArrays(updates), ") u WHERE t.", key, " = u.", key, " RETURNING 1) SELECT expect_rows('",
+                      name, "', (SELECT count(*) FROM done), cardinality($1))");
 }
 
 }  // namespace northwind::internal::postgres

@@ -147,9 +147,13 @@ absl::Status Writer::QueueRows(const Rows& rows, const std::string& statement) {
   return Queue(statement, ParametersOf(arrays, rows.table()));
 }
 
-absl::Status Writer::Send(const Batch& batch, const Hash256& block_hash) {
-  if (PQpipelineStatus(connection_.raw()) == PQ_PIPELINE_OFF && PQenterPipelineMode(connection_.raw()) != 1)
-    return Libpq();
+absl::Status Writer::EnterPipeline() {
+  if (PQpipelineStatus(connection_.raw()) != PQ_PIPELINE_OFF) return absl::OkStatus();
+  return PQenterPipelineMode(connection_.raw()) == 1 ? absl::OkStatus() : Libpq();
+}
+
+absl::Status Writer::Send(const Batch& batch, const Hash256& block_hash, Deadline deadline) {
+  NW_RETURN_IF_ERROR(EnterPipeline());
   NW_RETURN_IF_ERROR(Queue(kBegin, {}));
   NW_RETURN_IF_ERROR(Queue(kAdvance, AdvanceParameters(batch, epoch_, ledger_id_, block_hash).Parameters()));
   for (const absl::Time month : batch.months) {
@@ -159,17 +163,21 @@ absl::Status Writer::Send(const Batch& batch, const Hash256& block_hash) {
     NW_RETURN_IF_ERROR(Queue(kEnsureMonth, scalars.Parameters()));
   }
   for (const Rows* rows : InsertedRows(batch)) NW_RETURN_IF_ERROR(QueueRows(*rows, InsertName(rows->table())));
+  return SendRest(batch, deadline);
+}
+
+absl::Status Writer::SendRest(const Batch& batch, Deadline deadline) {
+  NW_RETURN_IF_ERROR(EnterPipeline());
   for (const Rows* rows : UpdatedRows(batch)) NW_RETURN_IF_ERROR(QueueRows(*rows, UpdateName(rows->table())));
   NW_RETURN_IF_ERROR(Queue(kCommit, {}));
   if (PQpipelineSync(connection_.raw()) != 1) return Libpq();
   ambiguous_ = true;
-  // As much as goes without waiting, so that the server has begun when the next batch is made.
-  return PQflush(connection_.raw()) < 0 ? Libpq() : absl::OkStatus();
+  // To the end: the server would wait for the rest of it while the next batch is made.
+  return connection_.Flush("mirror: a batch", deadline);
 }
 
 absl::Status Writer::Await(Deadline deadline) {
   constexpr std::string_view kWhat = "mirror: a batch";
-  NW_RETURN_IF_ERROR(connection_.Flush(kWhat, deadline));
   absl::Status first_error;
   bool committed = false;
   for (bool between = false;;) {
@@ -202,14 +210,6 @@ absl::Status Writer::CopyRows(const Rows& rows, Deadline deadline) {
   return connection_.EndCopy(what, deadline).status();
 }
 
-absl::Status Writer::ExecuteRows(const Rows& rows, const std::string& statement, Deadline deadline) {
-  if (rows.empty()) return absl::OkStatus();
-  const std::vector<std::string> arrays = ArraysOf(rows);
-  return connection_
-      .ExecutePrepared(absl::StrCat("mirror: ", statement), statement, ParametersOf(arrays, rows.table()), deadline)
-      .status();
-}
-
 absl::Status Writer::Copy(const Batch& batch, const Hash256& block_hash, Deadline deadline) {
   constexpr std::string_view kWhat = "mirror: a batch";
   if (PQpipelineStatus(connection_.raw()) != PQ_PIPELINE_OFF && PQexitPipelineMode(connection_.raw()) != 1)
@@ -224,17 +224,7 @@ absl::Status Writer::Copy(const Batch& batch, const Hash256& block_hash, Deadlin
     NW_RETURN_IF_ERROR(connection_.ExecutePrepared(kWhat, kEnsureMonth, scalars.Parameters(), deadline).status());
   }
   for (const Rows* rows : InsertedRows(batch)) NW_RETURN_IF_ERROR(CopyRows(*rows, deadline));
-  for (const Rows* rows : UpdatedRows(batch)) {
-    NW_RETURN_IF_ERROR(ExecuteRows(*rows, UpdateName(rows->table()), deadline));
-  }
-  ambiguous_ = true;
-  const absl::StatusOr<Result> commit = connection_.ExecutePrepared(kWhat, kCommit, {}, deadline);
-  if (!commit.ok()) {
-    ambiguous_ = SqlStateOf(commit.status()).empty();
-    return commit.status();
-  }
-  ambiguous_ = false;
-  return std::string_view(PQcmdStatus(commit->get())) == "COMMIT" ? absl::OkStatus() : NotCommitted();
+  return SendRest(batch, deadline);
 }
 
 }  // namespace northwind::internal::postgres

@@ -25,21 +25,23 @@ class Writer {
 
   absl::Status Prepare(Deadline deadline);
 
-  // Sends a batch, in one go (pipeline mode), as arrays; it is on its way when this returns, but not sent to its end. `block_hash`: see
-  // Watermark. Await then ends sending it, and waits for its COMMIT.
-  absl::Status Send(const Batch& batch, const Hash256& block_hash);
-  absl::Status Await(Deadline deadline);
-  // The same by COPY, statement by statement, to the end.
+  // Sends a batch, in one go (pipeline mode), as arrays. `block_hash`: see Watermark. The server has all of it when this returns, and is
+  // still at work: Await waits for its COMMIT.
+  absl::Status Send(const Batch& batch, const Hash256& block_hash, Deadline deadline);
+  // The same, but rows that are new go by COPY, statement by statement.
   absl::Status Copy(const Batch& batch, const Hash256& block_hash, Deadline deadline);
+  absl::Status Await(Deadline deadline);
 
   // After an error: whether COMMIT may have been done.
   bool ambiguous() const { return ambiguous_; }
 
  private:
+  absl::Status EnterPipeline();
   absl::Status Queue(const std::string& statement, absl::Span<const Parameter> parameters);
   absl::Status QueueRows(const Rows& rows, const std::string& statement);
+  // What changes rows that are there, and COMMIT.
+  absl::Status SendRest(const Batch& batch, Deadline deadline);
   absl::Status CopyRows(const Rows& rows, Deadline deadline);
-  absl::Status ExecuteRows(const Rows& rows, const std::string& statement, Deadline deadline);
   absl::Status Libpq() const;
 
   Connection& connection_;

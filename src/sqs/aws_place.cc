@@ -9,6 +9,7 @@
 #include "northwind/status.h"
 #include "src/base/error.h"
 #include "src/http/url.h"
+#include "src/sqs/configured_endpoint.h"
 
 namespace northwind::internal::sqs {
 namespace {
@@ -32,24 +33,27 @@ std::string RegionOfHost(std::string_view host) {
   return {};
 }
 
-absl::StatusOr<AwsPlace> PlaceOf(std::string_view queue_url, const std::string& region, const std::string& endpoint,
-                                 const AwsProfile& profile, const Environment& environment) {
-  absl::StatusOr<http::Url> queue = http::ParseUrl(queue_url, http::Schemes::kHttpAndHttps);
+absl::StatusOr<AwsPlace> PlaceOf(const SqsOptions& options, const AwsProfile& profile, const Environment& environment) {
+  absl::StatusOr<http::Url> queue = http::ParseUrl(options.queue_url, http::Schemes::kHttpAndHttps);
   if (!queue.ok()) return Error(absl::StatusCode::kInvalidArgument, "queue_url: ", queue.status().message());
-  const size_t path = queue->text.find('/', queue->text.find("://") + 3);
   AwsPlace place;
-  place.endpoint = FirstOf(
-      {endpoint, environment("AWS_ENDPOINT_URL_SQS"), environment("AWS_ENDPOINT_URL"), queue->text.substr(0, path)});
+  place.endpoint = options.endpoint;
+  if (place.endpoint.empty()) {
+    NW_ASSIGN_OR_RETURN(place.endpoint, ConfiguredEndpoint("sqs", profile, environment));
+  }
+  if (place.endpoint.empty())
+    place.endpoint = queue->text.substr(0, queue->text.find('/', queue->text.find("://") + 3));
   while (!place.endpoint.empty() && place.endpoint.back() == '/') place.endpoint.pop_back();
   if (const auto parsed = http::ParseUrl(place.endpoint, http::Schemes::kHttpAndHttps); !parsed.ok()) {
     return Error(absl::StatusCode::kInvalidArgument, "endpoint: ", parsed.status().message());
   }
-  place.region = FirstOf({region, environment("AWS_REGION"), environment("AWS_DEFAULT_REGION"), profile.Get("region"),
-                          RegionOfHost(queue->host)});
+  place.region = FirstOf({options.region, environment("AWS_REGION"), environment("AWS_DEFAULT_REGION"),
+                          profile.Get("region"), RegionOfHost(queue->host)});
   if (place.region.empty()) {
     return absl::InvalidArgumentError(
         "no region: neither in the options nor in AWS_REGION, AWS_DEFAULT_REGION, the profile or the queue's URL");
   }
+  place.ca_bundle = FirstOf({options.ca_bundle, environment("AWS_CA_BUNDLE"), profile.Get("ca_bundle")});
   return place;
 }
 

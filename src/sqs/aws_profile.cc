@@ -37,15 +37,29 @@ std::string_view WithoutComment(std::string_view value) {
   return value;
 }
 
-// The profile that a heading is for, or nothing if it is for something else, such as [sso-session x].
-std::optional<std::string_view> ProfileOf(std::string_view heading, ProfileFile file) {
+// The name in the heading of such a section, or nothing if it is of another, such as [sso-session x].
+std::optional<std::string_view> NameIn(std::string_view heading, Section section) {
   const std::string_view name = Trim(heading);
-  if (file == ProfileFile::kCredentials || name == kDefaultProfile) return name;
-  constexpr std::string_view kWord = "profile";
-  if (name.size() <= kWord.size() || name.substr(0, kWord.size()) != kWord || !IsBlank(name[kWord.size()])) {
+  if (section == Section::kCredentialsProfile) return name;
+  if (section == Section::kConfigProfile && name == kDefaultProfile) return name;
+  const std::string_view word = section == Section::kServices ? "services" : "profile";
+  if (name.size() <= word.size() || name.substr(0, word.size()) != word || !IsBlank(name[word.size()])) {
     return std::nullopt;
   }
-  return Trim(name.substr(kWord.size()));
+  return Trim(name.substr(word.size()));
+}
+
+struct Setting {
+  std::string name;
+  std::string_view value;
+};
+
+// Nothing, if the line is none.
+std::optional<Setting> SettingIn(std::string_view line) {
+  const size_t equals = line.find('=');
+  if (equals == 0 || equals == std::string_view::npos) return std::nullopt;
+  return Setting{absl::AsciiStrToLower(ToAbsl(Trim(line.substr(0, equals)))),
+                 WithoutComment(Trim(line.substr(equals + 1)))};
 }
 
 absl::Status BadLine(int number, const char* why) {
@@ -56,12 +70,13 @@ struct CloseFile {
   void operator()(FILE* file) const { std::fclose(file); }
 };
 
-// Whether the profile is in it.
-absl::StatusOr<bool> ReadFile(const std::string& path, ProfileFile file, const std::string& name, Settings& settings) {
+// Whether the section is in it. No path: it is empty.
+absl::StatusOr<bool> ReadFile(const std::string& path, Section section, const std::string& name, Settings& settings) {
+  if (path.empty()) return false;
   const absl::StatusOr<std::string> text = ReadSmallFile(path);
   if (absl::IsNotFound(text.status())) return false;
   NW_RETURN_IF_ERROR(text.status());
-  absl::StatusOr<bool> found = ReadSettings(*text, file, name, settings);
+  absl::StatusOr<bool> found = ReadSettings(*text, section, name, settings);
   if (!found.ok()) return Error(absl::StatusCode::kInvalidArgument, path, ": ", found.status().message());
   return found;
 }
@@ -78,11 +93,11 @@ std::string AwsProfile::Get(std::string_view setting) const {
   return at == settings.end() ? std::string() : at->second;
 }
 
-absl::StatusOr<bool> ReadSettings(std::string_view text, ProfileFile file, std::string_view profile,
-                                  Settings& settings) {
+absl::StatusOr<bool> ReadSettings(std::string_view text, Section section, std::string_view name, Settings& settings) {
   bool found = false;
   bool is_ours = false;
   bool has_heading = false;
+  std::string parent;  // of the settings that are indented below it; empty: the line above has a value, which goes on
   for (int number = 1; !text.empty(); ++number) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
@@ -91,18 +106,24 @@ absl::StatusOr<bool> ReadSettings(std::string_view text, ProfileFile file, std::
     if (trimmed.front() == '[') {
       const size_t end = trimmed.find(']');
       if (end == std::string_view::npos) return BadLine(number, "begins with [, and has no ]");
-      is_ours = ProfileOf(trimmed.substr(1, end - 1), file) == profile;
+      is_ours = NameIn(trimmed.substr(1, end - 1), section) == name;
       found = found || is_ours;
       has_heading = true;
+      parent.clear();
       continue;
     }
-    if (IsBlank(line.front())) continue;  // belongs to the setting above
-    const size_t equals = trimmed.find('=');
-    if (equals == 0 || equals == std::string_view::npos) return BadLine(number, "is neither heading nor setting");
+    const bool is_indented = IsBlank(line.front());
+    if (is_indented && parent.empty()) continue;
+    std::optional<Setting> setting = SettingIn(trimmed);
+    if (!setting) return BadLine(number, "is neither heading nor setting");
     if (!has_heading) return BadLine(number, "is a setting without a heading above");
     if (!is_ours) continue;
-    settings[absl::AsciiStrToLower(ToAbsl(Trim(trimmed.substr(0, equals))))] =
-        std::string(WithoutComment(Trim(trimmed.substr(equals + 1))));
+    if (is_indented) {
+      settings[absl::StrCat(parent, ".", setting->name)] = std::string(setting->value);
+    } else {
+      parent = setting->value.empty() ? setting->name : std::string();
+      settings[std::move(setting->name)] = std::string(setting->value);
+    }
   }
   return found;
 }
@@ -116,16 +137,18 @@ absl::StatusOr<AwsProfile> ReadProfile(const Environment& environment, const std
     const std::string home = environment("HOME");
     return path.empty() && !home.empty() ? absl::StrCat(home, usual) : path;
   };
-  bool found = false;
-  for (const auto& [path, file] :
-       {std::pair(path_of("AWS_CONFIG_FILE", "/.aws/config"), ProfileFile::kConfig),
-        std::pair(path_of("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials"), ProfileFile::kCredentials)}) {
-    if (path.empty()) continue;
-    NW_ASSIGN_OR_RETURN(const bool is_here, ReadFile(path, file, profile.name, profile.settings));
-    found = found || is_here;
-  }
-  if (is_asked_for && !found) {
+  const std::string config = path_of("AWS_CONFIG_FILE", "/.aws/config");
+  const std::string credentials = path_of("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
+  NW_ASSIGN_OR_RETURN(const bool in_config, ReadFile(config, Section::kConfigProfile, profile.name, profile.settings));
+  NW_ASSIGN_OR_RETURN(const bool in_credentials,
+                      ReadFile(credentials, Section::kCredentialsProfile, profile.name, profile.settings));
+  if (is_asked_for && !in_config && !in_credentials) {
     return Error(absl::StatusCode::kInvalidArgument, "no profile ", profile.name, " in the shared files of AWS");
+  }
+  if (const std::string services = profile.Get("services"); !services.empty()) {
+    Settings settings;
+    NW_ASSIGN_OR_RETURN(const bool is_there, ReadFile(config, Section::kServices, services, settings));
+    if (is_there) profile.services = std::move(settings);
   }
   return profile;
 }

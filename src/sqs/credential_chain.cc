@@ -8,6 +8,7 @@
 #include "northwind/status.h"
 #include "src/base/error.h"
 #include "src/http/url.h"
+#include "src/sqs/configured_endpoint.h"
 #include "src/sqs/remote_credentials.h"
 
 namespace northwind::internal::sqs {
@@ -35,29 +36,32 @@ absl::StatusOr<CredentialsPtr> OfEnvironment(const Environment& environment) {
   return std::make_unique<StaticCredentials>(std::move(keys));
 }
 
-std::string StsEndpoint(const ChainOptions& options, const Environment& environment) {
-  for (const char* name : {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"}) {
-    if (std::string url = environment(name); !url.empty()) return url;
-  }
+absl::StatusOr<std::string> StsEndpoint(const AwsProfile& profile, const ChainOptions& options,
+                                        const Environment& environment) {
+  NW_ASSIGN_OR_RETURN(std::string configured, ConfiguredEndpoint("sts", profile, environment));
+  if (!configured.empty()) return configured;
   const bool is_china = absl::StartsWith(options.region, "cn-");
   return absl::StrCat("https://sts.", options.region, ".amazonaws.com", is_china ? ".cn" : "");
 }
 
-CredentialsPtr WebIdentity(std::string role_arn, std::string token_file, std::string session_name,
-                           const ChainOptions& options, const Environment& environment) {
+absl::StatusOr<CredentialsPtr> WebIdentity(std::string role_arn, std::string token_file, std::string session_name,
+                                           const AwsProfile& profile, const ChainOptions& options,
+                                           const Environment& environment) {
+  NW_ASSIGN_OR_RETURN(std::string endpoint, StsEndpoint(profile, options, environment));
   return std::make_unique<WebIdentityCredentials>(WebIdentityOptions{.role_arn = std::move(role_arn),
                                                                      .token_file = std::move(token_file),
                                                                      .session_name = std::move(session_name),
-                                                                     .sts_endpoint = StsEndpoint(options, environment),
+                                                                     .sts_endpoint = std::move(endpoint),
                                                                      .ca_bundle = options.ca_bundle});
 }
 
-absl::StatusOr<CredentialsPtr> OfWebIdentity(const ChainOptions& options, const Environment& environment) {
+absl::StatusOr<CredentialsPtr> OfWebIdentity(const AwsProfile& profile, const ChainOptions& options,
+                                             const Environment& environment) {
   std::string token_file = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
   if (token_file.empty()) return nullptr;
   std::string role_arn = environment("AWS_ROLE_ARN");
   if (role_arn.empty()) return Bad("AWS_WEB_IDENTITY_TOKEN_FILE is set, but not AWS_ROLE_ARN");
-  return WebIdentity(std::move(role_arn), std::move(token_file), environment("AWS_ROLE_SESSION_NAME"), options,
+  return WebIdentity(std::move(role_arn), std::move(token_file), environment("AWS_ROLE_SESSION_NAME"), profile, options,
                      environment);
 }
 
@@ -94,7 +98,7 @@ absl::StatusOr<CredentialsPtr> OfProfile(const AwsProfile& profile, const ChainO
   const std::string role_arn = profile.Get("role_arn");
   const std::string token_file = profile.Get("web_identity_token_file");
   if (!role_arn.empty() && !token_file.empty()) {
-    return WebIdentity(role_arn, token_file, profile.Get("role_session_name"), options, environment);
+    return WebIdentity(role_arn, token_file, profile.Get("role_session_name"), profile, options, environment);
   }
   if (!token_file.empty()) return Bad("profile ", profile.name, " has web_identity_token_file, but no role_arn");
   const bool has_keys = !profile.Get("aws_access_key_id").empty() || !profile.Get("aws_secret_access_key").empty();
@@ -144,11 +148,10 @@ absl::StatusOr<CredentialsPtr> OfInstance(const Environment& environment) {
 absl::StatusOr<std::unique_ptr<AwsCredentials>> FindCredentials(const ChainOptions& options,
                                                                 const Environment& environment) {
   NW_ASSIGN_OR_RETURN(CredentialsPtr found, OfEnvironment(environment));
+  if (found != nullptr) return found;
+  NW_ASSIGN_OR_RETURN(const AwsProfile profile, ReadProfile(environment, options.profile));
+  NW_ASSIGN_OR_RETURN(found, OfWebIdentity(profile, options, environment));
   if (found == nullptr) {
-    NW_ASSIGN_OR_RETURN(found, OfWebIdentity(options, environment));
-  }
-  if (found == nullptr) {
-    NW_ASSIGN_OR_RETURN(const AwsProfile profile, ReadProfile(environment, options.profile));
     NW_ASSIGN_OR_RETURN(found, OfProfile(profile, options, environment));
   }
   if (found == nullptr) {

@@ -14,16 +14,14 @@ namespace northwind::internal::sqs {
 absl::StatusOr<std::unique_ptr<QueueClient>> OpenClient(const SqsOptions& options, size_t max_in_flight) {
   const Environment environment = FromProcessEnvironment;
   NW_ASSIGN_OR_RETURN(const AwsProfile profile, ReadProfile(environment, options.profile));
-  NW_ASSIGN_OR_RETURN(AwsPlace place,
-                      PlaceOf(options.queue_url, options.region, options.endpoint, profile, environment));
+  NW_ASSIGN_OR_RETURN(AwsPlace place, PlaceOf(options, profile, environment));
   NW_ASSIGN_OR_RETURN(
       std::unique_ptr<AwsCredentials> credentials,
-      FindCredentials({.profile = options.profile, .region = place.region, .ca_bundle = options.ca_bundle},
-                      environment));
+      FindCredentials({.profile = options.profile, .region = place.region, .ca_bundle = place.ca_bundle}, environment));
   return QueueClient::Create({.queue_url = options.queue_url,
                               .endpoint = std::move(place.endpoint),
                               .region = std::move(place.region),
-                              .ca_bundle = options.ca_bundle,
+                              .ca_bundle = std::move(place.ca_bundle),
                               .max_in_flight = max_in_flight},
                              std::move(credentials));
 }

@@ -36,6 +36,7 @@ struct QueueAttributes {
   std::optional<uint64_t> max_receive_count;  // of the redrive policy, if there is one
   uint64_t visible = 0;                       // approximate
   uint64_t in_flight = 0;                     // approximate
+  uint64_t delayed = 0;                       // approximate
 };
 
 struct VisibilityChange {

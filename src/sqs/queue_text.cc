@@ -119,6 +119,7 @@ absl::StatusOr<QueueAttributes> ReadAttributes(std::string_view answer) {
   read.fifo = TextOf(*attributes, "FifoQueue") == "true";
   read.visible = NumberOf(*attributes, "ApproximateNumberOfMessages").value_or(0);
   read.in_flight = NumberOf(*attributes, "ApproximateNumberOfMessagesNotVisible").value_or(0);
+  read.delayed = NumberOf(*attributes, "ApproximateNumberOfMessagesDelayed").value_or(0);
   // JSON within JSON.
   if (const std::string_view policy = TextOf(*attributes, "RedrivePolicy"); !policy.empty()) {
     NW_ASSIGN_OR_RETURN(const Json parsed, ParseObject(policy));

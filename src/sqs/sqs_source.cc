@@ -35,7 +35,7 @@ absl::Status SqsSource::Stop() { return core_->Stop(absl::InfiniteDuration()); }
 bool SqsSource::WaitUntilDrained(absl::Duration timeout) { return core_->WaitUntilDrained(timeout); }
 absl::StatusOr<SqsCounts> SqsSource::CountMessages() const {
   NW_ASSIGN_OR_RETURN(const sqs::QueueAttributes attributes, core_->AskAttributes());
-  return SqsCounts{.visible = attributes.visible, .in_flight = attributes.in_flight};
+  return SqsCounts{.visible = attributes.visible, .in_flight = attributes.in_flight, .delayed = attributes.delayed};
 }
 SqsStats SqsSource::Stats() const { return core_->Stats(); }
 

@@ -73,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       CheckKeys(sqs::ReadKeysXml(text));
       break;
     case 'p':
-      static_cast<void>(sqs::ReadSettings(text, sqs::ProfileFile::kConfig, "pay", settings));
+      static_cast<void>(sqs::ReadSettings(text, sqs::Section::kConfigProfile, "pay", settings));
       break;
     default:
       break;

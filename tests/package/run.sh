@@ -153,7 +153,7 @@ if $all; then
   say "add_subdirectory, as shared libraries: build"
   quietly cmake -S "$root/tests/package" -B "$tmp/subdirectory" "-DNORTHWIND_SOURCE_DIR=$root" \
     "-DEXAMPLES=$examples" "-DCOMPONENTS=postgres;sqs;webhook" -DNORTHWIND_INSTALL=ON -DBUILD_SHARED_LIBS=ON \
-    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DNORTHWIND_PRECOMPILE=ON
   quietly cmake --build "$tmp/subdirectory"
   run_all "$tmp/subdirectory" embed notify use_postgres use_sqs
   install_of=/northwind use_installed "$tmp/subdirectory" shared shared

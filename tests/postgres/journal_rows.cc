@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "northwind/settlement.h"
 #include "tests/support/status_matchers.h"
 
 namespace northwind::testing {
@@ -38,6 +39,7 @@ void JournalRows::ReadAndCompare(const Ledger& ledger, Sequence end, PostgresSes
   transaction_rows_.clear();
   posting_rows_.clear();
   rejection_rows_.clear();
+  payout_event_rows_.clear();
   JournalReader reader = ledger.ReadJournal(begin);
   while (end_ < end) {
     NW_ASSERT_OK_AND_ASSIGN(const std::vector<JournalRecord> records,
@@ -46,9 +48,12 @@ void JournalRows::ReadAndCompare(const Ledger& ledger, Sequence end, PostgresSes
     for (const JournalRecord& record : records) Add(record);
   }
   const std::string range = absl::StrCat(" WHERE sequence > ", begin.value(), " ORDER BY sequence");
-  ASSERT_NO_FATAL_FAILURE(ExpectRows(
-      sql, "SELECT concat_ws('|', sequence, coalesce(key::text, '-'), kind, code, reference) FROM transactions" + range,
-      transaction_rows_));
+  ASSERT_NO_FATAL_FAILURE(
+      ExpectRows(sql,
+                 "SELECT concat_ws('|', sequence, coalesce(key::text, '-'), kind, code, coalesce(target_sequence, 0), "
+                 "coalesce(released, 0), reference) FROM transactions" +
+                     range,
+                 transaction_rows_));
   ASSERT_NO_FATAL_FAILURE(
       ExpectRows(sql,
                  "SELECT concat_ws('|', sequence, entry, account_id, kind, amount, posted, available) FROM postings" +
@@ -56,12 +61,16 @@ void JournalRows::ReadAndCompare(const Ledger& ledger, Sequence end, PostgresSes
                  posting_rows_));
   ASSERT_NO_FATAL_FAILURE(
       ExpectRows(sql, "SELECT concat_ws('|', sequence, key, kind, reason) FROM rejections" + range, rejection_rows_));
+  ASSERT_NO_FATAL_FAILURE(ExpectRows(
+      sql, "SELECT concat_ws('|', sequence, payout_id, event_type, state, amount) FROM payout_events" + range,
+      payout_event_rows_));
   // What was compared before is still there, and once.
   ASSERT_EQ(sql.Value("SELECT count(*) FROM transactions"), std::to_string(transactions_));
   ASSERT_EQ(sql.Value("SELECT count(*) FROM postings"), std::to_string(postings_));
   ASSERT_EQ(sql.Value("SELECT count(*) FROM rejections"), std::to_string(rejections_));
   ASSERT_NO_FATAL_FAILURE(CompareAccounts(sql));
   ASSERT_NO_FATAL_FAILURE(CompareHolds(sql));
+  ASSERT_NO_FATAL_FAILURE(ComparePayouts(sql));
 }
 
 void JournalRows::CompareAccounts(PostgresSession& sql) const {
@@ -87,16 +96,34 @@ void JournalRows::CompareHolds(PostgresSession& sql) const {
              expected);
 }
 
+void JournalRows::ComparePayouts(PostgresSession& sql) const {
+  std::vector<std::string> expected;
+  for (const auto& [id, payout] : payouts_) {
+    expected.push_back(absl::StrCat(id, "|", payout.hold.value(), "|", payout.merchant_id, "|", payout.state, "|",
+                                    payout.amount.ToString(0), "|", Text(payout.paid), "|", Text(payout.returned), "|",
+                                    payout.last.value()));
+  }
+  ExpectRows(sql,
+             "SELECT concat_ws('|', payout_id, hold_sequence, merchant_id, state, amount, paid, returned, "
+             "updated_sequence) FROM payouts ORDER BY payout_id",
+             expected);
+}
+
 void JournalRows::Add(const JournalRecord& record) {
   ASSERT_EQ(record.sequence.value(), end_.value() + 1);
   end_ = record.sequence;
   next_entry_ = 0;
   if (const auto* opened = std::get_if<AccountOpened>(&record.body)) {
     accounts_[opened->id];
+    const std::string begin = "merchant:", end = ":available:" + opened->spec.asset;
+    const std::string& name = opened->spec.name;
+    if (name.starts_with(begin) && name.ends_with(end) && name.size() > begin.size() + end.size()) {
+      merchants_[opened->id] = name.substr(begin.size(), name.size() - begin.size() - end.size());
+    }
   } else if (const auto* expired = std::get_if<HoldExpired>(&record.body)) {
     ++transactions_;
-    // The code of an expiry is that of its hold, which is 0 here: holds of this workload carry none.
-    transaction_rows_.push_back(absl::StrCat(end_.value(), "|-|expiry|0"));
+    transaction_rows_.push_back(absl::StrCat(end_.value(), "|-|expiry|", holds_.at(expired->hold).code, "|",
+                                             expired->hold.value(), "|", expired->released.ToString(0)));
     Give(end_, expired->hold, 0, expired->released, "expired");
   } else if (const auto* recorded = std::get_if<TransactionRecorded>(&record.body)) {
     const Transaction& t = recorded->transaction;
@@ -113,7 +140,8 @@ void JournalRows::Add(const JournalRecord& record) {
 void JournalRows::AddApplied(Sequence sequence, const TransactionRecorded& recorded) {
   const Transaction& t = recorded.transaction;
   ++transactions_;
-  std::string row = absl::StrCat(sequence.value(), "|", Uuid(t.key), "|", std::string(Name(t.kind)), "|", t.code);
+  std::string row = absl::StrCat(sequence.value(), "|", Uuid(t.key), "|", std::string(Name(t.kind)), "|", t.code, "|",
+                                 recorded.target.value(), "|", recorded.released.ToString(0));
   if (!t.reference.empty()) absl::StrAppend(&row, "|", t.reference);
   transaction_rows_.push_back(std::move(row));
   switch (t.kind) {
@@ -129,6 +157,7 @@ void JournalRows::AddApplied(Sequence sequence, const TransactionRecorded& recor
     case TransactionKind::kHold: {
       const Posting& p = recorded.moved[0];
       holds_[sequence].posting = p;
+      holds_[sequence].code = t.code;
       accounts_[p.debit].debits_held += p.amount.units();
       Entry(sequence, p.debit, "hold_debit", p.amount);
       accounts_[p.credit].credits_held += p.amount.units();
@@ -142,6 +171,45 @@ void JournalRows::AddApplied(Sequence sequence, const TransactionRecorded& recor
       Give(sequence, recorded.target, 0, recorded.released, "released");
       break;
   }
+  AddPayoutEvent(sequence, recorded);
+}
+
+// Told by code and kind, as docs/mirror.md has it: a hold for PAYOUT_REQUESTED of a merchant's money, and what works on it.
+void JournalRows::AddPayoutEvent(Sequence sequence, const TransactionRecorded& recorded) {
+  const Transaction& t = recorded.transaction;
+  const auto is = [&t](EventType type, TransactionKind kind) { return t.code == EventCode(type) && t.kind == kind; };
+  Sequence hold = recorded.target;
+  std::string event, state;
+  Amount amount = recorded.moved.empty() ? Amount() : recorded.moved[0].amount;
+  if (is(EventType::kPayoutRequested, TransactionKind::kHold)) {
+    const auto merchant = merchants_.find(t.postings[0].debit);
+    if (!t.unique_reference || t.reference.empty() || merchant == merchants_.end()) return;
+    hold = sequence;
+    holds_[hold].payout_id = t.reference;
+    payouts_[t.reference] = {.hold = hold, .merchant_id = merchant->second, .amount = amount};
+    event = "PAYOUT_REQUESTED", state = "requested";
+  } else if (is(EventType::kPayoutPaid, TransactionKind::kCapture)) {
+    paid_[sequence] = hold;
+    event = "PAYOUT_PAID", state = "paid";
+  } else if (is(EventType::kPayoutFailed, TransactionKind::kRelease)) {
+    event = "PAYOUT_FAILED", state = "failed", amount = recorded.released;
+  } else if (is(EventType::kPayoutCanceled, TransactionKind::kRelease)) {
+    event = "PAYOUT_CANCELED", state = "canceled", amount = recorded.released;
+  } else if (is(EventType::kPayoutReturned, TransactionKind::kReverse) && paid_.contains(recorded.target)) {
+    hold = paid_[recorded.target];
+    event = "PAYOUT_RETURNED", state = "returned";
+  } else {
+    return;
+  }
+  const std::string& id = holds_.at(hold).payout_id;
+  if (id.empty()) return;
+  Payout& payout = payouts_.at(id);
+  payout.state = state;
+  payout.last = sequence;
+  if (state == "paid") payout.paid += amount.units();
+  if (state == "returned") payout.returned += amount.units();
+  payout_event_rows_.push_back(
+      absl::StrCat(sequence.value(), "|", id, "|", event, "|", state, "|", amount.ToString(0)));
 }
 
 void JournalRows::Give(Sequence sequence, Sequence placed, Amount captured, Amount released, const char* ending) {

@@ -73,6 +73,30 @@ TEST_F(MirrorRoles, TheOwnerMigratesTheMirrorFollowsAndTheReaderReads) {
   EXPECT_EQ(reader.Value("SELECT count(*) > 0 FROM postings"), "t");
 }
 
+TEST_F(MirrorRoles, TheReaderAudits) {
+  ASSERT_THAT(Mirror::Migrate(owner_), IsOk());
+  ASSERT_NO_FATAL_FAILURE(RunScript());
+  Apply({Captured("pay1", 1000), OfPayout(EventType::kPayoutRequested, "po1", 2, 100)});
+  Commit(MakePost(1, world_, alice_, 100));
+  Commit(MakeHold(2, alice_, bob_, 30));
+  mirror_options_.connection = As("northwind_mirror");
+  ASSERT_NO_FATAL_FAILURE(CatchUp());
+  MirrorOptions options = mirror_options_;
+  options.connection = As("northwind_reader");
+  NW_ASSERT_OK_AND_ASSIGN(const auto auditor, Mirror::Open(*ledger_, options));
+  const auto report = auditor->Audit();
+  ASSERT_THAT(report, IsOk());
+  EXPECT_TRUE(report->clean());
+  EXPECT_EQ(std::to_string(report->postings), AskOne("SELECT count(*) FROM postings"));
+  sql_->Run("UPDATE postings SET amount = amount + 1 WHERE entry = 0");
+  const auto altered = auditor->Audit();
+  ASSERT_THAT(altered, IsOk());
+  EXPECT_EQ(std::to_string(altered->differences), AskOne("SELECT count(*) FROM postings WHERE entry = 0"));
+  // Not without a right to read all of it.
+  sql_->Run("REVOKE SELECT ON holds FROM northwind_reader");
+  EXPECT_THAT(auditor->Audit(), StatusIs(absl::StatusCode::kPermissionDenied));
+}
+
 TEST_F(MirrorRoles, TheMirrorCannotDoMore) {
   ASSERT_THAT(Mirror::Migrate(owner_), IsOk());
   ASSERT_NO_FATAL_FAILURE(RunScript());

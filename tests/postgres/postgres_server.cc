@@ -92,7 +92,8 @@ PostgresServer::PostgresServer(const Options& options)
 PostgresServer::~PostgresServer() { Stop(Shutdown::kImmediate); }
 
 PostgresServer& PostgresServer::Shared() {
-  static PostgresServer server({.tcp = true});
+  // It is never crashed: what it would wait for is time of the disk's, most of it for making databases.
+  static PostgresServer server({.tcp = true, .settings = {"fsync = off"}});
   return server;
 }
 

@@ -20,7 +20,7 @@ TEST(AwsPlace, ARegionIsLookedForInOneOrder) {
   FakeEnvironment environment;
   internal::sqs::AwsProfile profile;
   const auto region = [&](const std::string& option) {
-    return PlaceOf(kQueue, option, "", profile, Lookup(environment))->region;
+    return PlaceOf({.queue_url = kQueue, .region = option}, profile, Lookup(environment))->region;
   };
   EXPECT_EQ(region(""), "eu-central-1");
   profile.settings["region"] = "a-profile-1";
@@ -30,26 +30,54 @@ TEST(AwsPlace, ARegionIsLookedForInOneOrder) {
   environment["AWS_REGION"] = "a-region-1";
   EXPECT_EQ(region(""), "a-region-1");
   EXPECT_EQ(region("an-option-1"), "an-option-1");
-  EXPECT_THAT(PlaceOf("http://localhost:9324/queue/payments", "", "", {}, Lookup({})),
+  EXPECT_THAT(PlaceOf({.queue_url = "http://localhost:9324/queue/payments"}, {}, Lookup({})),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("AWS_REGION")));
 }
 
-TEST(AwsPlace, AnEndpointIsLookedForInOneOrder) {
+TEST(AwsPlace, AnEndpointIsTheOptionTheConfiguredOneOrThatOfTheQueue) {
   FakeEnvironment environment;
+  internal::sqs::AwsProfile profile;
   const auto endpoint = [&](const std::string& option) {
-    return PlaceOf(kQueue, "", option, {}, Lookup(environment))->endpoint;
+    return PlaceOf({.queue_url = kQueue, .endpoint = option}, profile, Lookup(environment))->endpoint;
   };
   EXPECT_EQ(endpoint(""), "https://sqs.eu-central-1.amazonaws.com");
-  environment["AWS_ENDPOINT_URL"] = "http://localhost:1/";
+  profile.settings["endpoint_url"] = "http://localhost:1/";
   EXPECT_EQ(endpoint(""), "http://localhost:1");
   environment["AWS_ENDPOINT_URL_SQS"] = "http://localhost:2";
   EXPECT_EQ(endpoint(""), "http://localhost:2");
   EXPECT_EQ(endpoint("https://10.0.0.1:3"), "https://10.0.0.1:3");
-  EXPECT_THAT(PlaceOf(kQueue, "", "localhost:4566", {}, Lookup({})),
+  environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true";
+  EXPECT_EQ(endpoint(""), "https://sqs.eu-central-1.amazonaws.com");
+  EXPECT_EQ(endpoint("https://10.0.0.1:3"), "https://10.0.0.1:3");
+}
+
+TEST(AwsPlace, WhatIsNoUrlIsRefused) {
+  const auto place = [](const SqsOptions& options, const FakeEnvironment& environment = {}) {
+    return PlaceOf(options, {}, Lookup(environment));
+  };
+  EXPECT_THAT(place({.queue_url = kQueue, .endpoint = "localhost:4566"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("endpoint")));
-  EXPECT_THAT(PlaceOf("payments", "r", "", {}, Lookup({})),
+  EXPECT_THAT(place({.queue_url = kQueue}, {{"AWS_ENDPOINT_URL", "localhost:4566"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("endpoint")));
+  EXPECT_THAT(place({.queue_url = kQueue}, {{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "yes"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")));
+  EXPECT_THAT(place({.queue_url = "payments", .region = "r"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("queue_url")));
-  EXPECT_EQ(PlaceOf("http://[::1]:4711/1/q", "r", "", {}, Lookup({}))->endpoint, "http://[::1]:4711");
+  EXPECT_EQ(place({.queue_url = "http://[::1]:4711/1/q", .region = "r"})->endpoint, "http://[::1]:4711");
+}
+
+TEST(AwsPlace, WhoIsBelievedIsLookedForInOneOrder) {
+  FakeEnvironment environment;
+  internal::sqs::AwsProfile profile;
+  const auto bundle = [&](const std::string& option) {
+    return PlaceOf({.queue_url = kQueue, .ca_bundle = option}, profile, Lookup(environment))->ca_bundle;
+  };
+  EXPECT_EQ(bundle(""), "");
+  profile.settings["ca_bundle"] = "/profile.pem";
+  EXPECT_EQ(bundle(""), "/profile.pem");
+  environment["AWS_CA_BUNDLE"] = "/environment.pem";
+  EXPECT_EQ(bundle(""), "/environment.pem");
+  EXPECT_EQ(bundle("/option.pem"), "/option.pem");
 }
 
 TEST(AwsPlace, HostsOfAwsTellTheirRegion) {

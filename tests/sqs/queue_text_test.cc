@@ -64,11 +64,12 @@ TEST(QueueText, ReadsAttributes) {
   NW_ASSERT_OK_AND_ASSIGN(
       const QueueAttributes attributes,
       ReadAttributes(R"({"Attributes":{"VisibilityTimeout":"30","FifoQueue":"true","ApproximateNumberOfMessages":"5",
-          "ApproximateNumberOfMessagesNotVisible":"6","RedrivePolicy":"{\"maxReceiveCount\":4}"}})"));
+          "ApproximateNumberOfMessagesNotVisible":"6","ApproximateNumberOfMessagesDelayed":"7","RedrivePolicy":"{\"maxReceiveCount\":4}"}})"));
   EXPECT_EQ(attributes.visibility, absl::Seconds(30));
   EXPECT_TRUE(attributes.fifo);
   EXPECT_EQ(attributes.visible, 5u);
   EXPECT_EQ(attributes.in_flight, 6u);
+  EXPECT_EQ(attributes.delayed, 7u);
   EXPECT_EQ(attributes.max_receive_count, 4u);
 }
 

@@ -27,6 +27,8 @@
 namespace northwind::testing {
 
 inline constexpr absl::Duration kPatience = absl::Seconds(120);
+// The shortest there is.
+inline constexpr absl::Duration kLongPoll = absl::Seconds(1);
 
 class SqsSourceTest : public ::testing::Test {
  protected:
@@ -54,14 +56,9 @@ class SqsSourceTest : public ::testing::Test {
     store_.reset();
   }
 
-  // One receive at a time from a FIFO queue: moto looks which groups have messages in flight when a receive begins, and two that
-  // begin together are both given messages of one group, which SQS does not do.
-  SqsOptions OptionsOf(const std::string& queue_url) {
-    return {.queue_url = queue_url,
-            .region = server().region(),
-            .endpoint = server().endpoint(),
-            .pollers = queue_url.ends_with(".fifo") ? 1 : 4,
-            .wait = absl::Seconds(1)};
+  // Receives do not wait for messages unless a test is of those that do: an empty queue, and Stop, would take that long.
+  SqsOptions OptionsOf(const std::string& queue_url, absl::Duration wait = absl::ZeroDuration()) {
+    return {.queue_url = queue_url, .region = server().region(), .endpoint = server().endpoint(), .wait = wait};
   }
   std::unique_ptr<SqsSource> Open(const SqsOptions& options) {
     setenv("AWS_ACCESS_KEY_ID", server().keys().access_key_id.c_str(), 1);

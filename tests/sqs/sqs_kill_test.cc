@@ -160,20 +160,20 @@ class SqsKill : public ::testing::Test {
 };
 
 TEST_F(SqsKill, EveryEventIsAppliedOnceAndOnlyPoisonIsInTheDeadLetterQueue) {
-  const uint64_t kills = TestOps(5, "NORTHWIND_TEST_KILLS");
-  MakeMessages(TestOps(3000));
-  // Each kill may be one more receive of a good message.
+  const uint64_t kills = TestOps(4, "NORTHWIND_TEST_KILLS");
+  MakeMessages(TestOps(1200));
+  // Each kill may be one more receive of a good message. Poison takes so many receives, a visibility timeout each.
   std::string dead;
   std::tie(url_, dead) =
-      server_.CreateQueueWithRedrive("payments", static_cast<int>(kills) + 5, {{"VisibilityTimeout", "5"}});
+      server_.CreateQueueWithRedrive("payments", static_cast<int>(kills) + 5, {{"VisibilityTimeout", "2"}});
   ASSERT_NO_FATAL_FAILURE(SendAndKill("redrive", kills));
   ASSERT_NO_FATAL_FAILURE(Check());
   EXPECT_THAT(server_.TakeAll(dead), UnorderedElementsAreArray(poison_));
 }
 
 TEST_F(SqsKill, WithoutARedrivePolicyPoisonIsInQuarantineAndTheQueueIsEmpty) {
-  MakeMessages(1000);
-  url_ = server_.CreateQueue("payments", {{"VisibilityTimeout", "5"}});
+  MakeMessages(800);
+  url_ = server_.CreateQueue("payments", {{"VisibilityTimeout", "2"}});
   ASSERT_NO_FATAL_FAILURE(SendAndKill("quarantine", 4));
   ASSERT_NO_FATAL_FAILURE(Check());
 }

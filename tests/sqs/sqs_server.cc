@@ -78,6 +78,19 @@ void SqsServer::FailNext(const Failure& failure) {
            {"count", failure.count}});
 }
 
+void SqsServer::RefuseKeysInUse(int status, const std::string& body) {
+  Command({{"server", "refuse"}, {"status", status}, {"body", body}});
+}
+
+uint64_t SqsServer::Requests(const std::string& operation) {
+  return Command({{"server", "requests"}, {"operation", operation}}).at("count");
+}
+
+std::string SqsServer::ListenForTls(const std::string& directory) {
+  const Json answer = Command({{"server", "tls"}, {"directory", directory}});
+  return "https://127.0.0.1:" + std::to_string(answer.at("port").get<uint16_t>());
+}
+
 std::string SqsServer::CreateQueue(const std::string& name, Json attributes) {
   if (absl::EndsWith(name, ".fifo")) attributes["FifoQueue"] = "true";
   return Call("sqs", "create_queue", {{"QueueName", name}, {"Attributes", attributes}}).at("QueueUrl");

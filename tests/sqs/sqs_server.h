@@ -59,7 +59,15 @@ class SqsServer {
     int count = 1;
   };
   void FailNext(const Failure& failure);
+  // Whatever is signed by a key that was used until now is answered so, and not done; but for those of keys().
+  void RefuseKeysInUse(int status, const std::string& body);
+  // How many requests for this operation there have been, answered as may be.
+  uint64_t Requests(const std::string& operation);
 
+  // Listens for TLS, too; the endpoint, which is believed by directory/ca.pem.
+  std::string ListenForTls(const std::string& directory);
+  // All queues are gone, as of a server that keeps them in memory and was started anew.
+  void Forget() { Command({{"server", "forget"}}); }
   // Refuses connections and cuts those that are open, until Up, which has the same port. Queues stay as they are.
   void Down() { Command({{"server", "down"}}); }
   void Up() { Command({{"server", "up"}}); }

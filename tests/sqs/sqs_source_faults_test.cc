@@ -37,6 +37,13 @@ class SqsSourceFaults : public SqsSourceTest {
     intake_options_.max_wait = absl::ZeroDuration();
     OpenLedger();
   }
+  // Until so long has passed on the server: a message that it hides for that time is seen again.
+  void AwaitOnServer(int seconds) {
+    const std::string url = NewQueue();
+    server().Send(url, "clock");
+    server().Call("sqs", "receive_message", {{"QueueUrl", url}, {"VisibilityTimeout", seconds}});
+    EXPECT_TRUE(Await([&] { return server().Visible(url) == 1; }));
+  }
   void FillDisk() { disk_.SetFreeSpace(floor_ / 2); }
   void MakeRoom() { disk_.SetFreeSpace(uint64_t{1} << 30); }
 
@@ -75,7 +82,7 @@ TEST_F(SqsSourceFaults, TheServerMayGoAndComeBackAtAnyMoment) {
   const std::string url = NewQueue({{"VisibilityTimeout", "2"}});
   Random random(TestSeed());
   server().SendAll(url, Captures(0, 400));
-  SqsOptions options = OptionsOf(url);
+  SqsOptions options = OptionsOf(url, kLongPoll);
   options.max_messages = 50;
   auto source = Start(options);
   for (uint64_t cut = 0; cut < 4; ++cut) {
@@ -89,6 +96,31 @@ TEST_F(SqsSourceFaults, TheServerMayGoAndComeBackAtAnyMoment) {
   EXPECT_TRUE(Await([&] { return server().Visible(url) + server().InFlight(url) == 0; }));
   EXPECT_THAT(source->Stop(), IsOk());
   EXPECT_EQ(Available(), 40'000);
+  ExpectBooksBalance(*ledger_);
+}
+
+TEST_F(SqsSourceFaults, AServerThatComesBackWithoutItsQueuesHaltsAndWhatIsSentToItAnewCountsOnce) {
+  const std::string name = UniqueName();
+  const std::string url = server().CreateQueue(name);
+  server().SendAll(url, Captures(0, 200));
+  SqsOptions options = OptionsOf(url);
+  options.max_messages = 20;
+  auto source = Start(options);
+  EXPECT_TRUE(Await([&] { return source->Stats().applied >= 30; }));
+  ServerDown();
+  server().Forget();
+  ServerUp();
+  ASSERT_TRUE(AwaitState(*source, SqsState::kHalted));
+  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kNotFound));
+  const uint64_t applied = source->Stats().applied;
+  EXPECT_EQ(server().CreateQueue(name), url);
+  server().SendAll(url, Captures(0, 250));  // by a producer who does not know how many had arrived
+  EXPECT_THAT(source->Start(), IsOk());
+  EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+  EXPECT_THAT(source->Stop(), IsOk());
+  EXPECT_EQ(source->Stats().applied, 250U);
+  EXPECT_GE(source->Stats().duplicates, applied);
+  EXPECT_EQ(Available(), 25'000);
   ExpectBooksBalance(*ledger_);
 }
 
@@ -119,7 +151,7 @@ TEST_F(SqsSourceFaults, AQueueThatIsDeletedHaltsAndIsPolledAgainAfterAnotherStar
 TEST_F(SqsSourceFaults, StopReturnsAlthoughTheServerIsGone) {
   const std::string url = NewQueue();
   server().SendAll(url, Captures(0, 10));
-  auto source = Start(OptionsOf(url));
+  auto source = Start(OptionsOf(url, absl::Seconds(20)));
   EXPECT_TRUE(Await([&] { return source->Stats().applied == 10; }));
   ServerDown();
   EXPECT_THAT(source->Stop(), IsOk());
@@ -128,7 +160,9 @@ TEST_F(SqsSourceFaults, StopReturnsAlthoughTheServerIsGone) {
 
 TEST_F(SqsSourceFaults, ASourceIsDestroyedAlthoughTheServerDoesNotAnswer) {
   const std::string url = NewQueue();
-  auto source = Start(OptionsOf(url));
+  auto source = Start(OptionsOf(url, absl::Seconds(20)));
+  const uint64_t receives = server().Requests("ReceiveMessage");
+  EXPECT_TRUE(Await([&] { return server().Requests("ReceiveMessage") > receives; })) << "one is under way";
   server().Freeze();
   source.reset();
   server().Thaw();
@@ -138,8 +172,7 @@ TEST_F(SqsSourceFaults, ASourceIsDestroyedAlthoughTheServerDoesNotAnswer) {
 
 TEST_F(SqsSourceFaults, AReceiveUnderWayIsNotCutOffByStopAndWhatItBringsIsApplied) {
   const std::string url = NewQueue();
-  SqsOptions options = OptionsOf(url);
-  options.wait = absl::Seconds(20);
+  SqsOptions options = OptionsOf(url, absl::Seconds(20));
   options.pollers = 1;
   auto source = Start(options);
   absl::Status stopped;
@@ -158,37 +191,70 @@ TEST_F(SqsSourceFaults, AFullDiskStopsReceivingAndGivesMessagesBackUntilThereIsR
   ReopenWithFloor();
   const std::string url = NewQueue();
   server().SendAll(url, Captures(0, 100));
+  const uint64_t deletes = server().Requests("DeleteMessageBatch");
   FillDisk();
-  auto source = Start(OptionsOf(url));
+  SqsOptions options = OptionsOf(url);
+  options.visibility = absl::Seconds(3);
+  auto source = Start(options);
   ASSERT_TRUE(AwaitState(*source, SqsState::kWaiting));
-  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kResourceExhausted));
-  // A few stay here, to see by them whether there is room.
-  EXPECT_TRUE(Await([&] { return server().InFlight(url) <= 10 && source->Stats().held <= 10; }));
-  const uint64_t received = source->Stats().received;
-  absl::SleepFor(absl::Seconds(3));  // a probe or two
-  EXPECT_EQ(source->Stats().received, received) << "nothing is received while the disk is full";
+  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("free space")));
+  // A few stay here, to see by them whether there is room. The others can be had by somebody else.
+  EXPECT_TRUE(Await([&] { return source->Stats().held <= 10 && server().Visible(url) >= 90; }));
+  const uint64_t receives = server().Requests("ReceiveMessage");
+  AwaitOnServer(4);  // it has looked for room after 1 s, and after 2 s more
+  // One of them is the clock's.
+  EXPECT_EQ(server().Requests("ReceiveMessage"), receives + 1) << "nothing is asked for while the disk is full";
+  EXPECT_EQ(server().Requests("DeleteMessageBatch"), deletes) << "nothing is deleted before it is durable";
   EXPECT_EQ(source->Stats().state, SqsState::kWaiting);
-  EXPECT_EQ(source->Stats().deleted, 0U);
+  EXPECT_EQ(source->Stats().applied, 0U);
+  EXPECT_EQ(server().Visible(url) + server().InFlight(url), 100U);
   MakeRoom();
   EXPECT_TRUE(Await([&] { return source->Stats().applied == 100; }));
   EXPECT_TRUE(source->WaitUntilDrained(kPatience));
   EXPECT_EQ(source->Stats().state, SqsState::kRunning);
+  EXPECT_THAT(source->Stats().status, IsOk());
   EXPECT_EQ(Available(), 10'000);
   EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
+}
+
+TEST_F(SqsSourceFaults, ADiskThatFillsUpInTheMidstOfWorkLeavesInTheQueueWhatIsNotApplied) {
+  ReopenWithFloor();
+  const std::string url = NewQueue();
+  server().SendAll(url, Captures(0, 300));
+  SqsOptions options = OptionsOf(url);
+  options.max_messages = 20;
+  auto source = Start(options);
+  ASSERT_TRUE(Await([&] { return source->Stats().applied >= 30; }));
+  FillDisk();
+  ASSERT_TRUE(AwaitState(*source, SqsState::kWaiting));
+  const uint64_t applied = source->Stats().applied;
+  EXPECT_LT(applied, 300U);
+  EXPECT_TRUE(Await([&] { return server().Visible(url) + server().InFlight(url) == 300 - applied; }));
+  EXPECT_EQ(Available(), 100 * static_cast<int64_t>(applied));
+  MakeRoom();
+  EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+  EXPECT_THAT(source->Stop(), IsOk());
+  EXPECT_EQ(source->Stats().applied, 300U);
+  EXPECT_GE(source->Stats().deleted, 300U);
+  EXPECT_EQ(Available(), 30'000);
+  EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
+  ExpectBooksBalance(*ledger_);
 }
 
 TEST_F(SqsSourceFaults, AFullDiskDoesNotUseUpTheReceivesOfARedrivePolicy) {
   ReopenWithFloor();
   const auto [url, dead] = NewQueueWithRedrive(5);
   server().SendAll(url, Captures(0, 60));
-  SqsOptions options = OptionsOf(url);
+  SqsOptions options = OptionsOf(url, kLongPoll);
   options.pollers = 8;  // none of which brings again what is given back
+  options.visibility = absl::Seconds(3);
   auto source = Start(options);
   EXPECT_TRUE(source->WaitUntilDrained(kPatience));
   FillDisk();
   server().SendAll(url, Captures(0, 60));  // duplicates, which need no room, do not make it believe that there is some
   server().SendAll(url, Captures(60, 60));
-  absl::SleepFor(absl::Seconds(5));
+  ASSERT_TRUE(AwaitState(*source, SqsState::kWaiting));
+  AwaitOnServer(4);
   MakeRoom();
   EXPECT_TRUE(Await([&] { return source->Stats().applied == 120; }));
   EXPECT_TRUE(source->WaitUntilDrained(kPatience));
@@ -213,12 +279,17 @@ TEST_F(SqsSourceFaults, StopGivesBackWhatTheDiskHasNoRoomFor) {
 
 // ---- The ledger -----------------------------------------------------------------------------------------------
 
-TEST_F(SqsSourceFaults, APoisonedLedgerHaltsAndGivesEverythingBack) {
+// What a commit that failed on the disk leaves: a source that is halted, the whole of a queue, and a ledger that is
+// opened anew.
+class SqsSourcePoisoned : public SqsSourceFaults, public ::testing::WithParamInterface<Fault> {};
+
+TEST_P(SqsSourcePoisoned, APoisonedLedgerHaltsAndGivesEverythingBack) {
   const std::string url = NewQueue({{"VisibilityTimeout", "3600"}});
   server().SendAll(url, Captures(0, 50));
-  disk_.Inject({.op = DiskOp::kSync, .forever = true});
+  disk_.Inject(GetParam());
   auto source = Start(OptionsOf(url));
   ASSERT_TRUE(AwaitState(*source, SqsState::kHalted));
+  EXPECT_FALSE(source->Stats().status.ok());
   EXPECT_FALSE(source->WaitUntilDrained(kPatience)) << "at once";
   EXPECT_TRUE(Await([&] { return server().Visible(url) == 50; }));
   EXPECT_EQ(source->Stats().deleted, 0U);
@@ -233,6 +304,11 @@ TEST_F(SqsSourceFaults, APoisonedLedgerHaltsAndGivesEverythingBack) {
   ExpectBooksBalance(*ledger_);
 }
 
+INSTANTIATE_TEST_SUITE_P(Faults, SqsSourcePoisoned,
+                         ::testing::Values(Fault{.op = DiskOp::kSync, .forever = true},
+                                           Fault{.op = DiskOp::kAppend, .forever = true, .no_space = true}),
+                         [](const auto& fault) { return fault.param.no_space ? "NoSpace" : "NoSync"; });
+
 TEST_F(SqsSourceFaults, MessagesStayHiddenWhileTheLedgerIsSlow) {
   SyncGate gate(disk_.env());
   ShutLedger();
@@ -242,12 +318,12 @@ TEST_F(SqsSourceFaults, MessagesStayHiddenWhileTheLedgerIsSlow) {
     NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(**store));
     NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(**store));
     NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger, **store, {.scheduler = scheduler.get()}));
-    const std::string url = NewQueue({{"VisibilityTimeout", "6"}});
+    const std::string url = NewQueue({{"VisibilityTimeout", "4"}});
     server().SendAll(url, Captures(0, 30));
     gate.Close();
     auto source = Start(OptionsOf(url));
     gate.AwaitSync();
-    absl::SleepFor(absl::Seconds(9));
+    AwaitOnServer(6);
     EXPECT_EQ(server().Visible(url), 0U);
     gate.Open();
     EXPECT_TRUE(source->WaitUntilDrained(kPatience));

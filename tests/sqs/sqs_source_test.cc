@@ -15,6 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 // ---- Opening and starting -------------------------------------------------------------------------------------
 
@@ -103,7 +104,7 @@ TEST_F(SqsSourceTest, EveryMessageIsAppliedOnceAndDeleted) {
   bodies.push_back(absl::Base64Escape(*EncodeEventProto(Captured("p200", 100))));
   bodies.push_back(Json(OfPayout(EventType::kPayoutRequested, "o1", 1, 10'000'000)));  // more than there is
   server().SendAll(url, bodies);
-  const SqsStats stats = Drain(OptionsOf(url));
+  const SqsStats stats = Drain(OptionsOf(url, kLongPoll));
   // The server, too, delivers at least once: some come twice.
   EXPECT_GE(stats.received, 252U);
   EXPECT_EQ(stats.applied, 201U);
@@ -146,8 +147,8 @@ TEST_F(SqsSourceTest, NotificationsOfSnsAreOpened) {
 TEST_F(SqsSourceTest, TwoSourcesShareAQueue) {
   const std::string url = NewQueue();
   server().SendAll(url, Captures(0, 300));
-  auto one = Start(OptionsOf(url));
-  auto two = Start(OptionsOf(url));
+  auto one = Start(OptionsOf(url, kLongPoll));
+  auto two = Start(OptionsOf(url, kLongPoll));
   EXPECT_TRUE(one->WaitUntilDrained(kPatience));
   EXPECT_TRUE(two->WaitUntilDrained(kPatience));
   EXPECT_THAT(one->Stop(), IsOk());
@@ -202,6 +203,28 @@ TEST_F(SqsSourceTest, PoisonIsLeftToTheRedrivePolicyAndNothingElseIs) {
   EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
 }
 
+TEST_F(SqsSourceTest, PoisonIsReceivedAsOftenAsTheRedrivePolicySaysAlsoAcrossAStop) {
+  for (const uint64_t most : {1, 3}) {
+    const auto [url, dead] = NewQueueWithRedrive(static_cast<int>(most), {{"VisibilityTimeout", "2"}});
+    SqsOptions options = OptionsOf(url);
+    options.poison = SqsPoison::kRedrivePolicy;
+    server().SendAll(url, {"neither", "{}", Captures(most, 1)[0]});
+    auto source = Start(options);
+    EXPECT_TRUE(Await([&] { return source->Stats().poison == 2; }));
+    EXPECT_THAT(source->Stop(), IsOk());
+    EXPECT_THAT(source->Start(), IsOk());
+    EXPECT_TRUE(Await([&, dead = dead] { return server().Visible(dead) == 2; }));
+    EXPECT_THAT(source->Stop(), IsOk());
+    EXPECT_EQ(source->Stats().poison, 2 * most);
+    EXPECT_EQ(source->Stats().received, 2 * most + 1);
+    EXPECT_EQ(source->Stats().applied, 1U);
+    EXPECT_EQ(source->Stats().deleted, 1U);
+    EXPECT_THAT(server().TakeAll(dead), UnorderedElementsAre("neither", "{}"));
+    EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
+  }
+  EXPECT_THAT(Quarantine(), SizeIs(2)) << "once each, however often they came";
+}
+
 TEST_F(SqsSourceTest, WhatIsTooLargeForTheQuarantineIsLeftToARedrivePolicyIfThereIsOne) {
   const std::string large(kMaxEventBytes + 1, 'x');
   const std::string without = NewQueue();
@@ -234,7 +257,7 @@ std::vector<std::string> RiseAndFall(const std::string& merchant, size_t count) 
 TEST_F(SqsSourceTest, TheOrderWithinAGroupIsKeptAcrossReceives) {
   const std::string url = NewQueue({}, ".fifo");
   for (const char* merchant : {"a", "b", "c"}) server().SendAll(url, RiseAndFall(merchant, 25), merchant);
-  const SqsStats stats = Drain(OptionsOf(url));
+  const SqsStats stats = Drain(OptionsOf(url, kLongPoll));
   EXPECT_EQ(stats.applied, 150U);
   EXPECT_EQ(stats.rejected, 0U);
   EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
@@ -274,12 +297,12 @@ TEST_F(SqsSourceTest, NoMoreIsHeldThanTheOptionsSay) {
   EXPECT_LE(most, 10U);
 }
 
-TEST_F(SqsSourceTest, AReceiveNeedNotWait) {
-  SqsOptions options = OptionsOf(NewQueue());
-  options.wait = absl::ZeroDuration();
-  auto source = Start(options);
-  for (int round = 0; round < 3; ++round) EXPECT_TRUE(source->WaitUntilDrained(kPatience));
-  EXPECT_THAT(source->Stop(), IsOk());
+TEST_F(SqsSourceTest, AReceiveMayWaitForMessagesOrNot) {
+  for (const absl::Duration wait : {absl::ZeroDuration(), kLongPoll}) {
+    auto source = Start(OptionsOf(NewQueue(), wait));
+    for (int round = 0; round < 3; ++round) EXPECT_TRUE(source->WaitUntilDrained(kPatience));
+    EXPECT_THAT(source->Stop(), IsOk());
+  }
 }
 
 TEST_F(SqsSourceTest, WhatIsVisibleAgainWhileItIsHeldIsNotLost) {
