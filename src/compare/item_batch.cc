@@ -312,7 +312,7 @@ absl::StatusOr<bool> ItemBatch::FinishDiscrepancy(Item& item, const Verdict& ver
   } else {
     Observe(item, verdict, judge_, record);
   }
-  if (decision_) NW_RETURN_IF_ERROR((*decision_)(judge_, record));
+  if (decision_ != nullptr) NW_RETURN_IF_ERROR((*decision_)(judge_, record));
   item.disputed = true;
   item.ignored = record.state == DiscrepancyState::kIgnored;
   const std::string after = EncodeDiscrepancy(record);
@@ -349,10 +349,10 @@ absl::Status ItemBatch::Erase(const Item& item, WriteSet& writes) {
 }
 
 absl::Status ItemBatch::Decide(std::string_view name, Decision decision, WriteSet& writes) {
-  decision_ = decision;
+  decision_ = &decision;
   Review(std::string(name));
   const absl::Status status = Run(writes);
-  decision_.reset();
+  decision_ = nullptr;
   return status;
 }
 

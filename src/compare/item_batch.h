@@ -109,7 +109,7 @@ class ItemBatch {
   std::map<absl::CivilDay, CameIn> came_in_;  // changes
   std::set<absl::CivilDay> touched_;
   std::optional<absl::CivilDay> last_touched_;
-  std::optional<Decision> decision_;
+  const Decision* decision_ = nullptr;  // of Decide, while it runs
   IngestResult tally_;
 };
 
