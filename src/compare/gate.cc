@@ -93,7 +93,7 @@ GateStatus JudgeGate(const std::vector<DayFigures>& days, int needed, const std:
   return gate;
 }
 
-std::string EncodeSignOff(const SignOff& sign_off) {
+std::string EncodeSignOff(const KeptSignOff& sign_off) {
   std::string out;
   PutByte(out, kVersion);
   PutBytes(out, sign_off.actor);
@@ -102,9 +102,9 @@ std::string EncodeSignOff(const SignOff& sign_off) {
   return out.append(AsBytes(sign_off.figures));
 }
 
-absl::StatusOr<SignOff> DecodeSignOff(std::string_view bytes) {
+absl::StatusOr<KeptSignOff> DecodeSignOff(std::string_view bytes) {
   ByteReader in(bytes);
-  SignOff sign_off;
+  KeptSignOff sign_off;
   uint8_t version;
   std::string_view figures;
   if (!in.GetByte(version) || version != kVersion || !GetText(in, kMaxText, sign_off.actor) ||

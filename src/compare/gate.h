@@ -23,14 +23,14 @@ namespace northwind::internal::compare {
 // a row neither counts nor ends the row of days, if it is closed and nothing else is wrong with it. One that is not there ends it.
 GateStatus JudgeGate(const std::vector<DayFigures>& days, int needed, const std::string& rules_hash);
 
-struct SignOff {
+struct KeptSignOff {
   std::string actor;
   std::string note;
   absl::Time at;
   Hash256 figures{};
 };
-std::string EncodeSignOff(const SignOff& sign_off);
-absl::StatusOr<SignOff> DecodeSignOff(std::string_view bytes);
+std::string EncodeSignOff(const KeptSignOff& sign_off);
+absl::StatusOr<KeptSignOff> DecodeSignOff(std::string_view bytes);
 std::string SignOffKey(absl::CivilDay from, absl::CivilDay to);
 
 // Over all figures of a report, and the rules that they were made by.

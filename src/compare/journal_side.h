@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "northwind/compare.h"
 #include "northwind/ledger.h"
+#include "northwind/settlement.h"
 #include "src/compare/item.h"
 #include "src/settlement/event.h"
 

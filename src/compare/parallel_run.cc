@@ -294,7 +294,7 @@ class ParallelRun::Core {
     NW_ASSIGN_OR_RETURN(RunReport report, ReportLocked(from, to));
     NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, engine().Get(Space::kHost, SignOffKey(from, to)));
     if (!value) return report;
-    NW_ASSIGN_OR_RETURN(SignOff sign_off, DecodeSignOff(value->view()));
+    NW_ASSIGN_OR_RETURN(KeptSignOff sign_off, DecodeSignOff(value->view()));
     if (sign_off.figures != FiguresHash(report)) return report;
     report.signed_by = std::move(sign_off.actor);
     report.note = std::move(sign_off.note);
@@ -310,7 +310,7 @@ class ParallelRun::Core {
     if (!report.gate.open) {
       return Error(absl::StatusCode::kFailedPrecondition, "the gate is shut: ", report.gate.reasons.front());
     }
-    const SignOff sign_off{
+    const KeptSignOff sign_off{
         .actor = std::string(actor), .note = std::string(note), .at = Now(), .figures = FiguresHash(report)};
     WriteSet writes;
     writes.Put(Space::kHost, SignOffKey(from, to), EncodeSignOff(sign_off));

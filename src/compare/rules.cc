@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "northwind/settlement.h"
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
