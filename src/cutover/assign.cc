@@ -25,8 +25,9 @@ absl::Status CheckCount(size_t count) {
 
 absl::Status CheckSameMerchant(const Assignment& before, const RouteRequest& request) {
   if (before.merchant_id == request.merchant_id) return absl::OkStatus();
-  return Error(absl::StatusCode::kInvalidArgument, "cutover: ", Printable(request.id), " was assigned as one of merchant ",
-               Printable(before.merchant_id), ", not ", Printable(request.merchant_id));
+  return Error(absl::StatusCode::kInvalidArgument, "cutover: ", Printable(request.id),
+               " was assigned as one of merchant ", Printable(before.merchant_id), ", not ",
+               Printable(request.merchant_id));
 }
 
 }  // namespace
@@ -72,7 +73,8 @@ absl::StatusOr<std::vector<Assignment>> Cutover::Core::Assign(absl::Span<const R
                                                              .reason = reason,
                                                              .epoch = settings.epoch,
                                                              .at = now});
-    writes.Put(Space::kHost, internal::CutoverKey(internal::kAssignmentPrefix, made.id), internal::EncodeAssignment(made));
+    writes.Put(Space::kHost, internal::CutoverKey(internal::kAssignmentPrefix, made.id),
+               internal::EncodeAssignment(made));
     if (system != SettlementSystem::kNorthwind) continue;
     writes.Put(Space::kHost, internal::CutoverKey(internal::kResiduePrefix, made.id), "");
     ++residue;

@@ -86,13 +86,14 @@ absl::Status Cutover::Core::ResumeSending(std::string_view actor, std::string_vi
 }
 
 absl::Status Cutover::Core::AdvanceEpoch(uint64_t epoch, std::string_view actor, std::string_view reason) {
-  return Change({actor, "advance_epoch", reason, absl::StrCat("epoch: to ", epoch)}, Direction::kUp, [epoch](Settings& settings) {
-    if (epoch <= settings.epoch) {
-      return Error(absl::StatusCode::kInvalidArgument, "cutover: the epoch is ", settings.epoch, " already");
-    }
-    settings.epoch = epoch;
-    return absl::OkStatus();
-  });
+  return Change(
+      {actor, "advance_epoch", reason, absl::StrCat("epoch: to ", epoch)}, Direction::kUp, [epoch](Settings& settings) {
+        if (epoch <= settings.epoch) {
+          return Error(absl::StatusCode::kInvalidArgument, "cutover: the epoch is ", settings.epoch, " already");
+        }
+        settings.epoch = epoch;
+        return absl::OkStatus();
+      });
 }
 
 // ---- Down ---------------------------------------------------------------------------------------------------
@@ -165,12 +166,14 @@ absl::Status Cutover::Core::SetOverride(std::string_view merchant_id, std::optio
   NW_ASSIGN_OR_RETURN(MerchantStanding standing, internal::ReadStanding(engine_, merchant_id));
   if (standing.override == value) return absl::OkStatus();
   Counts counts = this->counts();
-  const auto text = [](std::optional<Override> of) { return !of ? "none" : *of == Override::kAllow ? "allow" : "deny"; };
+  const auto text = [](std::optional<Override> of) {
+    return !of ? "none" : *of == Override::kAllow ? "allow" : "deny";
+  };
   const auto count = [&counts](std::optional<Override> of) -> uint64_t* {
     return !of ? nullptr : *of == Override::kAllow ? &counts.allowed : &counts.denied;
   };
-  std::string detail = absl::StrCat("override of ", internal::ToAbsl(merchant_id), ": ", text(standing.override), " -> ",
-                                    text(value));
+  std::string detail =
+      absl::StrCat("override of ", internal::ToAbsl(merchant_id), ": ", text(standing.override), " -> ", text(value));
   if (uint64_t* before = count(standing.override)) --*before;
   if (uint64_t* after = count(value)) ++*after;
   standing.override = value;

@@ -43,12 +43,11 @@ RailAnswer ClaimedRail::Submit(const PayoutInstruction& payout) {
   if (!why.ok()) return Withheld(status, "its assignment cannot be read: " + why.status().ToString());
   if (why->has_value()) return Withheld(status, **why);
 
-  const absl::StatusOr<ClaimVerdict> verdict =
-      internal::ClaimTwice(claims_, {.id = payout.payout_id,
-                                     .merchant_id = payout.merchant_id,
-                                     .system = SettlementSystem::kNorthwind,
-                                     .epoch = status.epoch,
-                                     .token = internal::NewClaimToken()});
+  const absl::StatusOr<ClaimVerdict> verdict = internal::ClaimTwice(claims_, {.id = payout.payout_id,
+                                                                              .merchant_id = payout.merchant_id,
+                                                                              .system = SettlementSystem::kNorthwind,
+                                                                              .epoch = status.epoch,
+                                                                              .token = internal::NewClaimToken()});
   // Whether there is a claim now is not known, and so nothing may be said of it but that.
   if (!verdict.ok()) return Unknown("waits for the claim", verdict.status());
   switch (*verdict) {

@@ -60,8 +60,8 @@ absl::StatusOr<CutoverPreview> Cutover::Core::Preview(uint32_t threshold,
   then.threshold = threshold;
   then.routed_to_batch = false;
   Cursor cursor = engine_.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
-  for (cursor.Seek(internal::kMerchantPrefix);
-       cursor.Valid() && cursor.key().starts_with(internal::kMerchantPrefix); cursor.Next()) {
+  for (cursor.Seek(internal::kMerchantPrefix); cursor.Valid() && cursor.key().starts_with(internal::kMerchantPrefix);
+       cursor.Next()) {
     const std::string_view merchant_id = cursor.key().substr(internal::kMerchantPrefix.size());
     NW_ASSIGN_OR_RETURN(const MerchantStanding standing, internal::DecodeStanding(merchant_id, cursor.value()));
     if (!standing.known) continue;
