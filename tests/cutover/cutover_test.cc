@@ -363,10 +363,13 @@ TEST_F(CutoverTest, WhatIsAssignedAfterRoutingToTheBatchGoesToTheBatchOnEveryThr
   }
   while (before < 4 * kThreads && !HasFailure()) std::this_thread::yield();
   ASSERT_THAT(cutover_->RouteToBatch("ann", "now"), IsOk());
+  const uint64_t residue = cutover_->Status().residue;
   routed = true;
   while (late < 4 * kThreads && !HasFailure()) std::this_thread::yield();
   done = true;
   for (std::thread& thread : threads) thread.join();
+  // Nor did any that had begun before come to another answer after the switch was set.
+  EXPECT_EQ(cutover_->Status().residue, residue);
   // What the threads assigned together, they were told alike, before and after.
   NW_ASSERT_OK_AND_ASSIGN(const Assignment shared, cutover_->Find("shared_0"));
   EXPECT_EQ(shared.system, kNorthwind);
