@@ -130,7 +130,9 @@ void CutoverWorld::Step() {
   if (what == 50) return Fork();
   if (!northwind_->running()) return;
   if (what == 51) {
-    if (northwind_->disk() != nullptr) northwind_->disk()->CutPowerAfter(random_.Below(8));
+    FaultFs* const disk = northwind_->disk();
+    const uint64_t changes = random_.Below(8);
+    if (disk != nullptr && !disk->PowerIsCut()) disk->CutPowerAfter(changes);
     return;
   }
   As(ProcessId::kNorthwind, [&] {
