@@ -43,6 +43,8 @@ ANALYZE todo;  -- here and below: what was empty an hour ago is planned as if it
 
 -- What the run does to balances. Not the lines but the events say it: a line that is written wrongly moves the same money.
 CREATE TEMP TABLE moves (merchant_id varchar, currency char(3), amount numeric) ON COMMIT DROP;
+-- What it changes in lines of runs before: a chargeback lost or a payout paid in part.
+CREATE TEMP TABLE corrections (business_day date, currency char(3), amount numeric) ON COMMIT DROP;
 
 -- ---- Captures, adjustments ---------------------------------------------------------------------------------------
 
@@ -121,17 +123,20 @@ INSERT INTO moves SELECT merchant_id, currency, -amount FROM booked;
 ANALYZE chargebacks;
 
 WITH ends AS (
-  SELECT DISTINCT ON (payment_id) payment_id, event_type, business_day, occurred_at
+  SELECT DISTINCT ON (payment_id) payment_id, event_type, business_day, occurred_at, amount
   FROM todo WHERE event_type IN ('DISPUTE_LOST', 'DISPUTE_WON')
   ORDER BY payment_id, raw_id),
 closed AS (
   UPDATE chargebacks c
   SET status = CASE e.event_type WHEN 'DISPUTE_LOST' THEN 'LOST' ELSE 'WON' END, closed_day = e.business_day,
-      closed_at = e.occurred_at
+      lost_amount = CASE e.event_type WHEN 'DISPUTE_LOST' THEN coalesce(e.amount, c.amount) END, closed_at = e.occurred_at
   FROM ends e
   WHERE e.payment_id = c.payment_id AND c.status = 'OPEN'
-  RETURNING c.*)
-INSERT INTO moves SELECT merchant_id, currency, amount FROM closed WHERE status = 'WON';
+  RETURNING c.*),
+corrected AS (
+  INSERT INTO corrections SELECT business_day, currency, amount - lost_amount FROM closed
+  WHERE run_no <> :run AND lost_amount <> amount)
+INSERT INTO moves SELECT merchant_id, currency, amount - coalesce(lost_amount, 0) FROM closed;
 
 -- ---- Payouts ------------------------------------------------------------------------------------------------------
 
@@ -162,23 +167,28 @@ INSERT INTO moves SELECT merchant_id, currency, -amount FROM booked WHERE status
 ANALYZE payouts;
 
 WITH ends AS (
-  SELECT DISTINCT ON (payout_id) payout_id, event_type, business_day, occurred_at
+  SELECT DISTINCT ON (payout_id) payout_id, event_type, business_day, occurred_at, amount
   FROM todo WHERE event_type IN ('PAYOUT_PAID', 'PAYOUT_FAILED', 'PAYOUT_CANCELED')
   ORDER BY payout_id, raw_id),
 ended AS (
   UPDATE payouts p
   SET status = CASE e.event_type WHEN 'PAYOUT_PAID' THEN 'PAID' WHEN 'PAYOUT_FAILED' THEN 'FAIL' ELSE 'CANC' END,
+      paid_amount = CASE e.event_type WHEN 'PAYOUT_PAID' THEN coalesce(e.amount, p.amount) END,
       ended_day = e.business_day, ended_at = e.occurred_at
   FROM ends e
   WHERE e.payout_id = p.payout_id AND p.status = 'SENT'
-  RETURNING p.*)
-INSERT INTO moves SELECT merchant_id, currency, amount FROM ended WHERE status IN ('FAIL', 'CANC') AND request_no = 0;
+  RETURNING p.*),
+corrected AS (
+  INSERT INTO corrections SELECT business_day, currency, amount - paid_amount FROM ended
+  WHERE run_no <> :run AND paid_amount <> amount)
+INSERT INTO moves SELECT merchant_id, currency, amount - coalesce(paid_amount, 0) FROM ended WHERE request_no = 0;
+ANALYZE payouts;
 
 -- The defect: whoever asks again under a new timestamp is paid again, and nobody's balance knows of it.
-INSERT INTO payouts (payout_id, request_no, merchant_id, currency, amount, status, business_day, requested_at, ended_day,
-                     ended_at, run_no, raw_id)
-SELECT DISTINCT ON (t.payout_id, t.occurred_text) t.payout_id, t.raw_id, t.merchant_id, t.currency, t.amount, p.status,
-       p.business_day, t.occurred_at, p.ended_day, p.ended_at, :run, t.raw_id
+INSERT INTO payouts (payout_id, request_no, merchant_id, currency, amount, paid_amount, status, business_day, requested_at,
+                     ended_day, ended_at, run_no, raw_id)
+SELECT DISTINCT ON (t.payout_id, t.occurred_text) t.payout_id, t.raw_id, t.merchant_id, t.currency, t.amount,
+       p.paid_amount, p.status, p.business_day, t.occurred_at, p.ended_day, p.ended_at, :run, t.raw_id
 FROM todo t
 JOIN payouts p ON p.payout_id = t.payout_id AND p.request_no = 0 AND p.status <> 'REJ'
 JOIN raw_events o ON o.raw_id = p.raw_id
@@ -188,9 +198,9 @@ ORDER BY t.payout_id, t.occurred_text, t.raw_id
 ON CONFLICT (payout_id, request_no) DO NOTHING;
 
 WITH new_returns AS (
-  SELECT DISTINCT ON (t.payout_id) t.*, coalesce(t.amount, p.amount) AS back, p.amount AS paid, p.currency AS paid_in
+  SELECT DISTINCT ON (t.payout_id) t.*, coalesce(t.amount, p.paid_amount) AS back, p.currency AS paid_in
   FROM todo t JOIN payouts p ON p.payout_id = t.payout_id AND p.request_no = 0 AND p.status = 'PAID'
-  WHERE t.event_type = 'PAYOUT_RETURNED' AND coalesce(t.amount, p.amount) <= p.amount
+  WHERE t.event_type = 'PAYOUT_RETURNED' AND coalesce(t.amount, p.paid_amount) <= p.paid_amount
   ORDER BY t.payout_id, t.raw_id),
 booked AS (
   INSERT INTO payout_returns (payout_id, merchant_id, currency, amount, business_day, returned_at, run_no, raw_id)
@@ -216,13 +226,14 @@ WHERE (event_type = 'PAYMENT_REFUNDED' AND NOT EXISTS (SELECT FROM captures c WH
        AND NOT EXISTS (SELECT FROM payouts p WHERE p.payout_id = t.payout_id AND p.status IN ('PAID', 'FAIL', 'CANC')));
 
 INSERT INTO control_totals AS c (business_day, currency, lines, amount, run_no)
-SELECT business_day, currency, count(*), sum(amount), :run
-FROM (SELECT business_day, currency, gross AS amount FROM captures WHERE run_no = :run
-      UNION ALL SELECT business_day, currency, -amount FROM refunds WHERE run_no = :run
-      UNION ALL SELECT business_day, currency, -amount FROM chargebacks WHERE run_no = :run
-      UNION ALL SELECT business_day, currency, -amount FROM payouts WHERE run_no = :run
-      UNION ALL SELECT business_day, currency, amount FROM payout_returns WHERE run_no = :run
-      UNION ALL SELECT business_day, currency, amount FROM adjustments WHERE run_no = :run) AS lines
+SELECT business_day, currency, sum(lines), sum(amount), :run
+FROM (SELECT business_day, currency, 1 AS lines, gross AS amount FROM captures WHERE run_no = :run
+      UNION ALL SELECT business_day, currency, 1, -amount FROM refunds WHERE run_no = :run
+      UNION ALL SELECT business_day, currency, 1, -coalesce(lost_amount, amount) FROM chargebacks WHERE run_no = :run
+      UNION ALL SELECT business_day, currency, 1, -coalesce(paid_amount, amount) FROM payouts WHERE run_no = :run
+      UNION ALL SELECT business_day, currency, 1, amount FROM payout_returns WHERE run_no = :run
+      UNION ALL SELECT business_day, currency, 1, amount FROM adjustments WHERE run_no = :run
+      UNION ALL SELECT business_day, currency, 0, amount FROM corrections) AS lines
 GROUP BY business_day, currency
 ON CONFLICT (business_day, currency) DO UPDATE
   SET lines = c.lines + excluded.lines, amount = c.amount + excluded.amount, run_no = excluded.run_no;

@@ -14,7 +14,8 @@
 
 A run with no defect on comes to exactly what the ledger does, if every event comes to the same end in whatever order the events of a
 day are taken (make_events --order-free), and every line is an event: this is a batch, and it checks less. What is assumed, beside:
-refunds, chargebacks and debits are covered; payouts and disputes end in whole; a refund returns at most the fee that was taken.
+refunds, chargebacks and debits are covered; no end of a payout or chargeback is for more than it; a refund returns at most the fee that
+was taken; and what belongs together has one merchant and one currency.
 
 Needs psql, and Python's standard library. CONNINFO as libpq has it ("host=/tmp/pg user=northwind dbname=postgres").
 """

@@ -80,7 +80,8 @@ def rows(books, days):
         elif event.code == recount.REFUNDED:
             fee, units = event.fee, -units
         elif event.code in (recount.OPENED, recount.REQUESTED):
-            units, status = -units, ENDS[left.end]
+            # Of what ended in part, the part.
+            units, status = -left.paid if left.end in (recount.LOST, recount.PAID) else -units, ENDS[left.end]
         elif event.code == recount.RETURNED:
             hold = books.applied[recount.PAID, event.subject]
             units = hold.returned

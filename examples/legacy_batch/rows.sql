@@ -7,12 +7,12 @@ SELECT line_no, 'REFUND', payment_id, refund_id, merchant_id, currency, trim_sca
        status, business_day, refunded_at
 FROM legacy.refunds
 UNION ALL
-SELECT line_no, 'CHARGEBACK', payment_id, NULL, merchant_id, currency, trim_scale(amount), NULL, status, business_day,
-       opened_at
+SELECT line_no, 'CHARGEBACK', payment_id, NULL, merchant_id, currency, trim_scale(coalesce(lost_amount, amount)), NULL,
+       status, business_day, opened_at
 FROM legacy.chargebacks
 UNION ALL
-SELECT line_no, 'PAYOUT', payout_id, NULL, merchant_id, currency, trim_scale(amount), NULL, status, business_day,
-       requested_at
+SELECT line_no, 'PAYOUT', payout_id, NULL, merchant_id, currency, trim_scale(coalesce(paid_amount, amount)), NULL, status,
+       business_day, requested_at
 FROM legacy.payouts
 UNION ALL
 SELECT line_no, 'RETURN', payout_id, NULL, merchant_id, currency, trim_scale(amount), NULL, status, business_day,

@@ -129,6 +129,7 @@ CREATE TABLE chargebacks (
   merchant_id       varchar(64) NOT NULL,
   currency          char(3) NOT NULL,
   amount            numeric(24,2) NOT NULL,
+  lost_amount       numeric(24,2),           -- LOST: all of it, or a part
   status            varchar(4) NOT NULL DEFAULT 'OPEN',  -- OPEN, LOST, WON
   business_day      date NOT NULL,
   opened_at         timestamptz NOT NULL,
@@ -145,6 +146,7 @@ CREATE TABLE payouts (
   merchant_id       varchar(64) NOT NULL,
   currency          char(3) NOT NULL,
   amount            numeric(24,2) NOT NULL,
+  paid_amount       numeric(24,2),           -- PAID: all of it, or a part
   status            varchar(4) NOT NULL DEFAULT 'SENT',  -- SENT, PAID, FAIL, CANC; REJ: never sent
   business_day      date NOT NULL,
   requested_at      timestamptz NOT NULL,

@@ -212,7 +212,7 @@ void EventStream::Dispute(const PaymentEvent& captured, uint32_t merchant, uint8
   const uint64_t how = Below(100);
   if (how >= 90) return;  // still open
   const bool lost = how < 45;
-  const uint64_t part = !options_.order_free && lost && Chance(250) ? std::max<uint64_t>(1, gross / 2) : 0;
+  const uint64_t part = lost && Chance(250) ? std::max<uint64_t>(1, gross / 2) : 0;
   PaymentEvent ended = Event(lost ? EventType::kDisputeLost : EventType::kDisputeWon, merchant, asset, end, part);
   ended.payment_id = captured.payment_id;
   Send(ended, merchant, asset, end, Freed(!lost ? gross : part > 0 ? gross - part : 0));
@@ -246,9 +246,7 @@ void EventStream::Payout(uint32_t merchant, uint8_t asset) {
                                      : EventType::kPayoutCanceled;
   // The bank tells the amount about every other time; now and then it is less.
   uint64_t told = 0;
-  if (type == EventType::kPayoutPaid && Chance(500)) {
-    told = Chance(30) && !options_.order_free ? std::max<uint64_t>(1, units * 9 / 10) : units;
-  }
+  if (type == EventType::kPayoutPaid && Chance(500)) told = Chance(30) ? std::max<uint64_t>(1, units * 9 / 10) : units;
   const uint64_t paid = type != EventType::kPayoutPaid ? 0 : told > 0 ? told : units;
   PaymentEvent ended = Event(type, merchant, asset, end, told);
   ended.payout_id = requested.payout_id;

@@ -29,7 +29,7 @@ struct StreamOptions {
   // Days that the lines are spread over, from 2024-03-01T00:00:00Z: 0 … kMaxStreamDays; 0: one every 20 ms or so, however many.
   uint64_t days = 0;
   // Every event comes to the same end in whatever order the events arrive: what a merchant gives back or has paid out was brought in by what
-  // arrived before it was asked for, and what is refused asks for more than there can be. Payouts and disputes end in whole.
+  // arrived before it was asked for, and what is refused asks for more than there can be.
   // A system that settles by the day, and not by the event, comes to the same results then.
   bool order_free = false;
 };
