@@ -182,7 +182,6 @@ def run_all(database):
         "(SELECT business_day FROM legacy.batch_runs WHERE finished_at IS NOT NULL) ORDER BY 1")]
     for day in days:
         database.file("batch.sql", day=day)
-        database.run("-c", "ANALYZE")
     return {"days": days}
 
 

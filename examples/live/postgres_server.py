@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A PostgreSQL of one's own on this machine, for demonstrations and tests.
 
-    postgres_server.py
+    postgres_server.py [SETTING=VALUE...]
 
 Prints its connection string; lives until its standard input ends; then stops it and removes what it kept. A Unix socket, no port. As root,
 PostgreSQL runs as the user postgres, since it refuses root.
@@ -34,7 +34,9 @@ def die_with_parent():
 
 
 class Postgres:
-    def __init__(self, directory):
+    """A server in a directory of its own, which must be there and empty; settings such as "fsync=off"."""
+
+    def __init__(self, directory, settings=()):
         self.directory = pathlib.Path(directory)
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         if self.user:
@@ -44,7 +46,8 @@ class Postgres:
                  "--encoding", "UTF8", "--locale", "C.UTF-8")
         with open(self.directory / "log", "wb") as log:
             self.process = subprocess.Popen(
-                [postgres_bin() / "postgres", "-D", data, "-k", self.directory, "-c", "listen_addresses="],
+                [postgres_bin() / "postgres", "-D", data, "-k", self.directory, "-c", "listen_addresses=",
+                 *(word for setting in settings for word in ("-c", setting))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent, **self.identity())
         self.connection = f"host={self.directory} user=northwind dbname=postgres"
         deadline = time.monotonic() + START_SECONDS
@@ -75,7 +78,7 @@ def main():
     directory = tempfile.mkdtemp(prefix="northwind_postgres_")
     server = None
     try:
-        server = Postgres(directory)
+        server = Postgres(directory, sys.argv[1:])
         print(server.connection, flush=True)
         sys.stdin.read()
     finally:
