@@ -6,6 +6,7 @@
     legacy_batch.py --connection CONNINFO load EVENTS      payment events (docs/events.md), JSON lines, in order of arrival
     legacy_batch.py --connection CONNINFO run DAY          the nightly job for one business day, such as 2024-03-01
     legacy_batch.py --connection CONNINFO run-all          for every day that was loaded and not run
+    legacy_batch.py --connection CONNINFO reset            forgets all that was settled; events and defects stay
     legacy_batch.py --connection CONNINFO totals [DAY]     control totals as JSON: day, asset, lines and sum in minor units
     legacy_batch.py --connection CONNINFO export           all lines as CSV with a head, as rows.sql has them
     legacy_batch.py --connection CONNINFO bug on NAME...   switches historical defects on for the runs to come; `bug off NAME...`
@@ -185,6 +186,12 @@ def run_all(database):
     return {"days": days}
 
 
+def reset(database):
+    database.run("-c", "TRUNCATE legacy.batch_runs, legacy.captures, legacy.refunds, legacy.chargebacks, legacy.payouts, "
+                 "legacy.payout_returns, legacy.adjustments, legacy.refusals, legacy.balances, legacy.control_totals, "
+                 "legacy.carried_over RESTART IDENTITY", "-c", "ALTER SEQUENCE legacy.settlement_line RESTART")
+
+
 def totals(database, day):
     """{day: {asset: {"count", "sum"}}}, sums in minor units as text."""
     found = {}
@@ -246,6 +253,8 @@ def perform(database, command, words):
             return database.file("batch.sql", day=day)
         case "run-all", []:
             return run_all(database)
+        case "reset", []:
+            return reset(database)
         case "totals", [] | [_] if all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for day in words):
             return totals(database, *words or [None])
         case "export", []:

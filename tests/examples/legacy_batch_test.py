@@ -191,6 +191,14 @@ class LegacyBatchTest(unittest.TestCase):
         affected = [of["ids"] for of in self.batch.ask("affected", *DEFECTS).values()]
         self.assertEqual(self.differing(found), sorted(id for ids in affected for id in ids), f"seed {SEED}")
 
+    def test_reset_forgets_what_was_settled_and_nothing_else(self):
+        self.settle("rounding")
+        self.batch.do("reset")
+        self.assertEqual((self.batch.lines(), self.batch.ask("totals"), self.balances()), ([], {}, {}))
+        self.batch.do("bug", "off", "rounding")
+        self.batch.do("run-all")
+        self.assert_same(self.counted(self.batch.lines()), self.expected)
+
     def test_lines_that_are_no_events_are_kept_apart(self):
         path = self.dir / "bad.ndjson"
         path.write_bytes(b"\n".join([b"not json", b"{}", b"[1]", b'"\xff"', *self.lines[:50]]) + b"\n")
