@@ -13,10 +13,10 @@
     legacy_batch.py --connection CONNINFO bugs             the defects: name, on or off, shards, what it does
     legacy_batch.py --connection CONNINFO affected NAME... which rows each defect spoils, as JSON: computed from the raw events alone
 
-A run with no defect on comes to exactly what the ledger does, if every event comes to the same end in whatever order the events of a
-day are taken (make_events --order-free), and every line is an event: this is a batch, and it checks less. What is assumed, beside:
-refunds, chargebacks and debits are covered; no end of a payout or chargeback is for more than it; a refund returns at most the fee that
-was taken; and what belongs together has one merchant and one currency.
+A run with no defect on comes to exactly what the ledger does if every line is an event, as this checks less than the ledger, and if what is
+paid out was brought in by events that arrived before (make_events --malformed 0 --order-free). Assumed beside: refunds, chargebacks and
+debits are covered; no end of a payout or chargeback is for more than it; a refund returns at most the fee that was taken; what belongs
+together has one merchant and one currency.
 
 Needs psql, and Python's standard library. CONNINFO as libpq has it ("host=/tmp/pg user=northwind dbname=postgres").
 """

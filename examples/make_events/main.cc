@@ -24,8 +24,8 @@ constexpr char kHelp[] =
   --malformed F   share of lines that are no valid event (default 0.0003)
   --conflicts F   share of lines that reuse an event's id and time for another amount (default 0.00015)
   --days N        spread over so many days from 2024-03-01 on, instead of one line every 20 ms or so
-  --order-free    every event comes to the same end in whatever order they arrive, so that a system which settles by the
-                  day comes to the results of one that settles by the event
+  --order-free    what is paid out was brought in by events that arrived before, or is far more than there can be: a system
+                  that settles by the day comes to the same results as one that settles by the event
   --output FILE   where to write; - is standard output (default -)
   --help          this text
 

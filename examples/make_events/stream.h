@@ -28,9 +28,9 @@ struct StreamOptions {
   uint64_t conflicts_ppm = 150;
   // Days that the lines are spread over, from 2024-03-01T00:00:00Z: 0 … kMaxStreamDays; 0: one every 20 ms or so, however many.
   uint64_t days = 0;
-  // Every event comes to the same end in whatever order the events arrive: what a merchant gives back or has paid out was brought in by what
-  // arrived before it was asked for, and what is refused asks for more than there can be.
-  // A system that settles by the day, and not by the event, comes to the same results then.
+  // What a merchant gives back or has paid out was brought in by captures and credits that arrived before it was asked for, and what is
+  // refused asks for more than there can be. So a system that settles by the day, what comes in before what goes out, comes to the
+  // same results as one that settles by the event.
   bool order_free = false;
 };
 inline constexpr uint64_t kMaxStreamDays = 3650;
