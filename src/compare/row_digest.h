@@ -19,8 +19,10 @@ std::string CanonicalText(const SettledRow& row);
 
 // Digests of digests: SHA-256 over the lines "<name>\t<hexadecimal digest>\n" in ascending order of names (bytewise); of rows, the name is "leg:id"
 // and the digest that of the canonical text; rows of one name follow in ascending order of digest. Nothing added: all zero.
+// Finish() begins anew. One thread at a time.
 class DigestOfLines {
  public:
+  // In that order: anything else is a programmer error.
   void Add(std::string_view name, const Hash256& digest);
   Hash256 Finish();
   uint64_t lines() const { return lines_; }
@@ -28,6 +30,9 @@ class DigestOfLines {
  private:
   Sha256 hash_;
   uint64_t lines_ = 0;
+  std::string last_name_;
+  Hash256 last_digest_{};
+  std::string line_;
 };
 
 }  // namespace northwind::internal

@@ -2,7 +2,9 @@
 #ifndef NORTHWIND_SRC_COMPARE_ROW_MAPPING_H_
 #define NORTHWIND_SRC_COMPARE_ROW_MAPPING_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +32,7 @@ class RowMapping {
   // InvalidArgument that names the column which is not there, or twice; or as ValidateMapping.
   static absl::StatusOr<RowMapping> Bind(const LegacyMapping& mapping, absl::Span<const std::string> columns);
 
+  // A row of another number of columns than were bound cannot be read.
   MappedRow Read(const RawRow& raw) const;
   const BusinessDays& days() const { return days_; }
   const LegacyMapping& mapping() const { return mapping_; }
@@ -40,11 +43,31 @@ class RowMapping {
   absl::StatusOr<RawRow> Write(const RawRow& like, std::string_view row_id, const SettledRow& row) const;
 
  private:
+  class Reader;
+  class Writer;
+  // Places in a row; kNoColumn for what is not mapped.
+  static constexpr size_t kNoColumn = SIZE_MAX;
+  struct Places {
+    size_t row_id = kNoColumn;
+    size_t leg = kNoColumn;
+    size_t id = kNoColumn;
+    size_t refund_id = kNoColumn;
+    size_t merchant_id = kNoColumn;
+    size_t asset = kNoColumn;
+    size_t amount = kNoColumn;
+    size_t fee = kNoColumn;
+    size_t status = kNoColumn;
+    size_t day = kNoColumn;
+    size_t at = kNoColumn;
+  };
+
   RowMapping(LegacyMapping mapping, BusinessDays days) : mapping_(std::move(mapping)), days_(std::move(days)) {}
 
   LegacyMapping mapping_;
   BusinessDays days_;
   std::vector<std::string> columns_;
+  Places places_;
+  std::map<std::string, Asset> assets_;  // of mapping_.assets
 };
 
 }  // namespace northwind::internal

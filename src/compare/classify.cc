@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/compare/classify.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "src/base/error.h"
+
+namespace northwind::internal::compare {
+namespace {
+
+// Classes as bits: 1 << class.
+using ClassSet = uint32_t;
+constexpr ClassSet Bit(DiscrepancyClass c) { return ClassSet{1} << static_cast<uint8_t>(c); }
+constexpr size_t kNone = static_cast<size_t>(-1);
+
+bool DaysAgree(const OurKept& ours, const TheirKept& theirs, const Terms& terms) {
+  if (ours.day == theirs.row.day) return true;
+  return terms.tolerance > absl::ZeroDuration() && terms.days.Distance(ours.at, theirs.row.day) <= terms.tolerance;
+}
+
+ClassSet Differences(const OurKept& ours, const TheirKept& theirs, const Terms& terms) {
+  ClassSet set = 0;
+  if (ours.asset != theirs.row.asset) set |= Bit(DiscrepancyClass::kCurrency);
+  if (ours.units != theirs.row.units) set |= Bit(DiscrepancyClass::kAmount);
+  if (terms.fees && theirs.row.fee && ours.fee != *theirs.row.fee) set |= Bit(DiscrepancyClass::kFee);
+  if (ours.merchant_id != theirs.row.merchant_id) set |= Bit(DiscrepancyClass::kMerchant);
+  if (terms.statuses && theirs.row.status && ours.status != *theirs.row.status) set |= Bit(DiscrepancyClass::kStatus);
+  if (!DaysAgree(ours, theirs, terms)) set |= Bit(DiscrepancyClass::kDayShift);
+  return set;
+}
+
+// Two rows of one side.
+bool Same(const OurKept& a, const OurKept& b) {
+  return a.merchant_id == b.merchant_id && a.asset == b.asset && a.units == b.units && a.fee == b.fee &&
+         a.status == b.status && a.day == b.day;
+}
+bool Same(const TheirKept& a, const TheirKept& b) {
+  return a.row.merchant_id == b.row.merchant_id && a.row.asset == b.row.asset && a.row.units == b.row.units &&
+         a.row.fee == b.row.fee && a.row.status == b.row.status && a.row.day == b.row.day;
+}
+
+bool IsCompared(const OurKept&) { return true; }
+bool IsCompared(const TheirKept& row) { return row.kind == MappedRow::Kind::kRow; }
+absl::CivilDay DayOf(const OurKept& row) { return row.day; }
+absl::CivilDay DayOf(const TheirKept& row) { return row.row.day; }
+
+class Classifier {
+ public:
+  Classifier(const Item& item, const Terms& terms, WasClosed was_closed)
+      : item_(item), terms_(terms), was_closed_(was_closed) {
+    verdict_.ours.assign(item.ours.size(), RowFate::kPending);
+    verdict_.theirs.resize(item.theirs.size());
+    for (size_t j = 0; j < item.theirs.size(); ++j) {
+      verdict_.theirs[j] = item.theirs[j].kind == MappedRow::Kind::kRow       ? RowFate::kPending
+                           : item.theirs[j].kind == MappedRow::Kind::kSkipped ? RowFate::kSkipped
+                                                                              : RowFate::kUnreadable;
+      if (verdict_.theirs[j] == RowFate::kUnreadable) set_ |= Bit(DiscrepancyClass::kUnreadable);
+    }
+    our_mate_.assign(item.ours.size(), kNone);
+    their_mate_.assign(item.theirs.size(), kNone);
+  }
+
+  Verdict Run() {
+    Cancel(/*same_day=*/true);
+    Cancel(/*same_day=*/false);
+    PairTheRest();
+    Alone(item_.ours, our_mate_, verdict_.ours, DiscrepancyClass::kMissingThere);
+    Alone(item_.theirs, their_mate_, verdict_.theirs, DiscrepancyClass::kMissingHere);
+    if (!item_.many.empty()) set_ |= Bit(DiscrepancyClass::kDuplicate);
+    if (set_ == 0) Late();
+    for (uint8_t c = 1; c <= static_cast<uint8_t>(DiscrepancyClass::kUnreadable); ++c) {
+      if ((set_ & (ClassSet{1} << c)) != 0) verdict_.classes.push_back(static_cast<DiscrepancyClass>(c));
+    }
+    return std::move(verdict_);
+  }
+
+ private:
+  void Cancel(bool same_day) {
+    for (size_t i = 0; i < item_.ours.size(); ++i) {
+      for (size_t j = 0; our_mate_[i] == kNone && j < item_.theirs.size(); ++j) {
+        const TheirKept& theirs = item_.theirs[j];
+        if (their_mate_[j] != kNone || !IsCompared(theirs)) continue;
+        if (same_day && item_.ours[i].day != theirs.row.day) continue;
+        if (Differences(item_.ours[i], theirs, terms_) != 0) continue;
+        Mate(i, j, RowFate::kMatched);
+      }
+    }
+  }
+
+  void PairTheRest() {
+    struct Candidate {
+      int weight;
+      size_t ours, theirs;
+    };
+    std::vector<Candidate> candidates;
+    for (size_t i = 0; i < item_.ours.size(); ++i) {
+      if (our_mate_[i] != kNone || Waits(item_.ours[i])) continue;
+      for (size_t j = 0; j < item_.theirs.size(); ++j) {
+        if (their_mate_[j] != kNone || !IsCompared(item_.theirs[j]) || Waits(item_.theirs[j])) continue;
+        candidates.push_back({std::popcount(Differences(item_.ours[i], item_.theirs[j], terms_)), i, j});
+      }
+    }
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.weight < b.weight; });
+    for (const Candidate& c : candidates) {
+      if (our_mate_[c.ours] != kNone || their_mate_[c.theirs] != kNone) continue;
+      Mate(c.ours, c.theirs, RowFate::kMismatched);
+      set_ |= Differences(item_.ours[c.ours], item_.theirs[c.theirs], terms_);
+      verdict_.differing.push_back({c.ours, c.theirs});
+    }
+  }
+
+  template <typename Row>
+  void Alone(const std::vector<Row>& rows, const std::vector<size_t>& mates, std::vector<RowFate>& fates,
+             DiscrepancyClass missing) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (mates[i] != kNone || !IsCompared(rows[i])) continue;
+      bool twice = false;
+      for (size_t k = 0; k < rows.size() && !twice; ++k) twice = mates[k] != kNone && Same(rows[i], rows[k]);
+      const bool closed = Closed(DayOf(rows[i]));
+      if (!closed && (!twice || item_.anonymous())) {
+        verdict_.pending = true;
+        continue;
+      }
+      fates[i] = RowFate::kMismatched;
+      set_ |= Bit(twice ? DiscrepancyClass::kDuplicate : missing);
+    }
+  }
+
+  void Late() {
+    for (size_t i = 0; i < item_.ours.size(); ++i) {
+      const size_t j = our_mate_[i];
+      if (j == kNone || !(item_.ours[i].late || item_.theirs[j].late)) continue;
+      verdict_.ours[i] = verdict_.theirs[j] = RowFate::kMismatched;
+      set_ |= Bit(DiscrepancyClass::kLate);
+    }
+  }
+
+  void Mate(size_t i, size_t j, RowFate fate) {
+    our_mate_[i] = j;
+    their_mate_[j] = i;
+    verdict_.ours[i] = verdict_.theirs[j] = fate;
+  }
+  // Canaries do not wait for the days that they are laid into.
+  bool Closed(absl::CivilDay day) const { return item_.canary || was_closed_(day); }
+  template <typename Row>
+  bool Waits(const Row& row) const {
+    return item_.anonymous() && !Closed(DayOf(row));
+  }
+
+  const Item& item_;
+  const Terms& terms_;
+  const WasClosed was_closed_;
+  Verdict verdict_;
+  ClassSet set_ = 0;
+  std::vector<size_t> our_mate_;
+  std::vector<size_t> their_mate_;
+};
+
+// ---- In words -----------------------------------------------------------------------------------------------
+
+std::string Money(absl::int128 units, const Asset& asset) { return FormatUnits(units, asset.scale); }
+
+std::string Text(absl::CivilDay day) { return absl::FormatCivilTime(day); }
+std::string Text(std::optional<LegStatus> status) { return status ? std::string(Name(*status)) : "none"; }
+
+std::string RowText(const SettledRow& row) {
+  return absl::StrCat(Money(row.units, row.asset), " ", row.asset.code, " of ", row.merchant_id, " on ", Text(row.day));
+}
+
+void DescribePair(const SettledRow& ours, const SettledRow& theirs, const Terms& terms, ClassSet set,
+                  std::vector<std::string>& out) {
+  const auto add = [&](DiscrepancyClass c, const std::string& here, const std::string& there, absl::string_view more) {
+    if ((set & Bit(c)) == 0) return;
+    out.push_back(absl::StrCat(ToAbsl(Name(c)), ": ", here, " here, ", there, " there", more));
+  };
+  const std::string code = absl::StrCat(" (", ours.asset.code, ")");
+  add(DiscrepancyClass::kCurrency, ours.asset.ToString(), theirs.asset.ToString(), "");
+  add(DiscrepancyClass::kAmount, Money(ours.units, ours.asset), Money(theirs.units, theirs.asset),
+      ours.asset == theirs.asset ? code : "");
+  if (ours.fee && theirs.fee) {
+    add(DiscrepancyClass::kFee, Money(*ours.fee, ours.asset), Money(*theirs.fee, theirs.asset),
+        ours.asset == theirs.asset ? code : "");
+  }
+  add(DiscrepancyClass::kMerchant, ours.merchant_id, theirs.merchant_id, "");
+  add(DiscrepancyClass::kStatus, Text(ours.status), Text(theirs.status), "");
+  const std::string moment = absl::StrCat(
+      " (ours occurred ", absl::FormatTime("%Y-%m-%d %H:%M:%E*S UTC", ours.at.value_or(absl::InfinitePast()), absl::UTCTimeZone()),
+      terms.tolerance > absl::ZeroDuration() ? absl::StrCat(", tolerance ", absl::FormatDuration(terms.tolerance)) : "", ")");
+  add(DiscrepancyClass::kDayShift, Text(ours.day), Text(theirs.day), moment);
+}
+
+}  // namespace
+
+std::atomic<VerdictSpoiler> verdict_spoiler_for_testing = nullptr;
+
+Verdict Classify(const Item& item, const Terms& terms, WasClosed was_closed) {
+  Verdict verdict = Classifier(item, terms, was_closed).Run();
+  if (const VerdictSpoiler spoil = verdict_spoiler_for_testing.load(std::memory_order_relaxed)) spoil(item, verdict);
+  return verdict;
+}
+
+std::string Describe(const Item& item, const Verdict& verdict, const Terms& terms) {
+  std::vector<std::string> out;
+  std::vector<bool> ours_paired(item.ours.size()), theirs_paired(item.theirs.size());
+  for (const Verdict::Pair& pair : verdict.differing) {
+    ours_paired[pair.ours] = theirs_paired[pair.theirs] = true;
+    DescribePair(terms.RowOf(item, item.ours[pair.ours]), item.theirs[pair.theirs].row, terms,
+                 Differences(item.ours[pair.ours], item.theirs[pair.theirs], terms), out);
+  }
+  const bool late = verdict.classes == std::vector{DiscrepancyClass::kLate};
+  for (size_t i = 0; i < item.ours.size(); ++i) {
+    const OurKept& row = item.ours[i];
+    if (late ? !row.late : verdict.ours[i] != RowFate::kMismatched || ours_paired[i]) continue;
+    out.push_back(absl::StrCat(late ? "late here: " : "here only: ", RowText(terms.RowOf(item, row))));
+  }
+  for (size_t j = 0; j < item.theirs.size(); ++j) {
+    const TheirKept& row = item.theirs[j];
+    if (row.kind == MappedRow::Kind::kUnreadable) out.push_back(absl::StrCat("unreadable: ", row.error));
+    if (late ? !row.late : verdict.theirs[j] != RowFate::kMismatched || theirs_paired[j]) continue;
+    out.push_back(absl::StrCat(late ? "late there: " : "there only: ", RowText(row.row)));
+  }
+  for (const ManyRows& many : item.many) {
+    out.push_back(absl::StrCat(many.rows.count, " more rows ", many.side == Side::kOurs ? "here" : "there", " on ",
+                               Text(many.place.day)));
+  }
+  return absl::StrJoin(out, "; ");
+}
+
+}  // namespace northwind::internal::compare

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the rows of both sides under one leg and id come to. Pure: no clock, no store.
+//
+// Rows are compared as multisets. Pairs that agree cancel first, those of the same day before those that only the tolerance lets
+// agree. What is left on both sides is paired, the most alike first, and each pair is what differs in it. What is then left on
+// one side stands alone: a duplicate if it equals a row of its side that has a partner, else missing on the other side once its day has been
+// closed, and pending before that. Of refunds without an id, two that are equal may well be two: whatever of them is left waits until
+// its day is closed.
+#ifndef NORTHWIND_SRC_COMPARE_CLASSIFY_H_
+#define NORTHWIND_SRC_COMPARE_CLASSIFY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/time/civil_time.h"
+#include "northwind/compare.h"
+#include "src/compare/item.h"
+#include "src/compare/terms.h"
+
+namespace northwind::internal::compare {
+
+// Whether a day has ever been closed.
+using WasClosed = absl::FunctionRef<bool(absl::CivilDay)>;
+
+struct Verdict {
+  struct Pair {
+    size_t ours;
+    size_t theirs;
+  };
+  std::vector<DiscrepancyClass> classes;  // ascending; empty: nothing differs (or not yet)
+  std::vector<RowFate> ours;              // one for each row
+  std::vector<RowFate> theirs;
+  std::vector<Pair> differing;  // pairs that do not agree
+  bool pending = false;         // a row waits
+};
+
+Verdict Classify(const Item& item, const Terms& terms, WasClosed was_closed);
+
+// What differs, in words: "amount: -100.00 here, -100.01 there (USD)"; "; " between several.
+std::string Describe(const Item& item, const Verdict& verdict, const Terms& terms);
+
+// A seam for tests alone: sees each verdict before it is used. Null otherwise.
+using VerdictSpoiler = void (*)(const Item&, Verdict&);
+extern std::atomic<VerdictSpoiler> verdict_spoiler_for_testing;
+
+}  // namespace northwind::internal::compare
+
+#endif  // NORTHWIND_SRC_COMPARE_CLASSIFY_H_

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORTHWIND_SRC_COMPARE_CLOSING_H_
+#define NORTHWIND_SRC_COMPARE_CLOSING_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "northwind/compare.h"
+#include "src/compare/run_state.h"
+
+namespace northwind::internal::compare {
+
+// Judges every item anew that has rows in the day and does not simply agree, in bounded writes: what stands alone in a day that is not open any
+// more is missing; rules cover what they cover now.
+absl::Status ReviewDay(RunState& run, absl::CivilDay day, absl::Time now);
+
+// The day's figures as its rows stand: assets, classes, states and digests; the rest as it is by default.
+struct Stock {
+  DayFigures figures;
+  std::string template_name;  // an item of one row of each side that agree, for canaries; empty: there is none
+};
+absl::StatusOr<Stock> TakeStock(const RunState& run, absl::CivilDay day);
+
+// What of `expected` is not what came in, in words.
+std::vector<std::string> IncompleteOf(const DayFigures& figures, const std::map<std::string, CountAndSum>& expected);
+
+}  // namespace northwind::internal::compare
+
+#endif  // NORTHWIND_SRC_COMPARE_CLOSING_H_
