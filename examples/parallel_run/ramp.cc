@@ -173,8 +173,8 @@ class Batch {
                                             .amount = static_cast<uint64_t>(kPaidOut)};
     nw::RailAnswer answer = parts_.bank->Submit(instruction);
     while (answer.state != nw::RailState::kPaid && answer.state != nw::RailState::kFailed) {
-      answer = answer.state == nw::RailState::kNotFound ? parts_.bank->Submit(instruction)
-                                                        : parts_.bank->Query(instruction);
+      answer =
+          answer.state == nw::RailState::kNotFound ? parts_.bank->Submit(instruction) : parts_.bank->Query(instruction);
     }
     return answer.state;
   }
@@ -355,7 +355,8 @@ absl::Status Run(const Settings& settings) {
   Ramp ramp(parts, settings);
   NW_ASSIGN_OR_RETURN(const nlohmann::json figures, ramp.Play());
   std::printf("%s\n", figures.dump().c_str());
-  if (figures["paid_twice"] != 0 || figures["unpaid"] != 0) return absl::InternalError("not every payout was paid once");
+  if (figures["paid_twice"] != 0 || figures["unpaid"] != 0)
+    return absl::InternalError("not every payout was paid once");
   return absl::OkStatus();
 }
 
