@@ -36,6 +36,10 @@
 
 namespace northwind {
 
+namespace internal {
+struct CutoverOnGate;
+}  // namespace internal
+
 // Who settles, and pays. Persisted; the values are pinned.
 enum class SettlementSystem : uint8_t { kBatch = 1, kNorthwind = 2 };
 std::string_view Name(SettlementSystem system);  // "batch", "northwind"
@@ -82,6 +86,7 @@ struct Assignment {
 enum class Override : uint8_t { kAllow = 1, kDeny = 2 };  // deny is stronger; persisted
 
 struct CutoverStatus {
+  absl::Time at;
   uint64_t epoch = 0;      // one more with every change
   uint32_t threshold = 0;  // basis points of merchants
   std::vector<uint32_t> stages;
@@ -202,9 +207,10 @@ class Cutover {
   // that was assigned with another merchant.
   absl::StatusOr<std::vector<Assignment>> Assign(absl::Span<const RouteRequest> requests);
   absl::StatusOr<Assignment> Find(std::string_view id) const;  // NotFound
-  // What a new id of the merchant would get now.
+  // What a new id of the merchant would get now; the batch if that cannot be read.
   SettlementSystem Peek(std::string_view merchant_id) const;
-  // They have come to their end (paid, failed, canceled) and are residue no more. Ids that are not assigned are passed over.
+  // They have come to their end (paid, failed, canceled) and are residue no more. Ids that are not assigned are passed over. Up to
+  // kMaxAssignBatch.
   absl::Status Finish(absl::Span<const std::string> ids);
 
   // ---- Up: needs the gate
@@ -218,10 +224,16 @@ class Cutover {
   absl::Status ResumeSending(std::string_view actor, std::string_view reason);
 
   // ---- Down: needs nothing
+  // If the store refuses the write (a full disk, say), its error comes back, but the change holds in this process from now on, and
+  // becomes durable with the next one that can be written. Calls of the rail that are under way end; none begins after StopSending returns.
   // InvalidArgument if it is not lower.
   absl::Status Lower(uint32_t threshold, std::string_view actor, std::string_view reason);
   absl::Status RouteToBatch(std::string_view actor, std::string_view reason);
   absl::Status StopSending(std::string_view actor, std::string_view reason);
+
+  // After a restore from a backup: to an epoch that is not older than the published one. The claims of a restored store are stale until
+  // somebody has seen that its settings are what they should be, and says so with this. InvalidArgument if it is not higher.
+  absl::Status AdvanceEpoch(uint64_t epoch, std::string_view actor, std::string_view reason);
 
   // ---- Merchants
   absl::Status AddMerchants(absl::Span<const std::string> merchant_ids,
@@ -246,16 +258,17 @@ class Cutover {
 
  private:
   class Core;
+  friend struct internal::CutoverOnGate;  // northwind's own tests, on a gate of their own
   explicit Cutover(std::unique_ptr<Core> core);
 
   std::unique_ptr<Core> core_;
 };
 
-// A rail that pays what is assigned to northwind, and claimed by it first; everything else waits with a reason that shows in the
-// payout's timeline, until an event says what became of it. Thread-safe as the parts are.
+// A rail that pays what is assigned to northwind, and claimed by it first; everything else is kWithheld (payout.h) with a reason
+// that shows in the payout's timeline, until an event says what became of it. Thread-safe as the parts are.
 //
 // Exactly once: the rail is submitted to only by the attempt that made the claim, or after the rail itself has said kNotFound. The arbiter
-// cannot be reached: the payout waits. A claim is never given back.
+// cannot be reached: the payout waits (kUnknown, as the claim may have been made). A claim is never given back.
 class ClaimedRail final : public PayoutRail {
  public:
   // All must outlive it.

@@ -40,13 +40,17 @@ enum class RailState : uint8_t {
   // that submitting again cannot pay twice even if the first submission is still on its way. A rail without such keys
   // must answer kUnknown.
   kNotFound = 5,
+  // Nothing was sent, and nothing will be unless Submit is called again: somebody else pays it, or may, or it has to wait; `reason`
+  // says which. To Query, all that kNotFound says as well. The payout counts as not submitted; what an event settles meanwhile is done
+  // with, whatever it became. ClaimedRail of cutover.h answers so.
+  kWithheld = 6,
 };
 std::string_view Name(RailState state);
 
 struct RailAnswer {
   RailState state = RailState::kUnknown;
-  std::string reason;  // kFailed, kUnknown: why; kept with the payout, cut to kMaxTaskErrorBytes
-  // kPending, kUnknown: not worth asking before; the later of this and the policy's own delay holds. No later than
+  std::string reason;  // kFailed, kUnknown, kWithheld: why; kept with the payout, cut to kMaxTaskErrorBytes
+  // kPending, kUnknown, kWithheld: not worth asking before; the later of this and the policy's own delay holds. No later than
   // kMaxRailDelay from now.
   absl::Time not_before = absl::InfinitePast();
 };
@@ -69,14 +73,14 @@ inline constexpr absl::Duration kMaxRailDelay = absl::Hours(24 * 7);
 class PayoutRail {
  public:
   virtual ~PayoutRail() = default;
-  // Is called once for a payout, unless a Query said kNotFound since. That it will be called is on disk before it is.
+  // Is called once for a payout, unless a Query said kNotFound since, or either call kWithheld. That it will be called is on disk before it is.
   virtual RailAnswer Submit(const PayoutInstruction& payout) = 0;
   virtual RailAnswer Query(const PayoutInstruction& payout) = 0;
 };
 
 enum class PayoutState : uint8_t {
   kRejected = 1,   // the ledger refused to hold the money; see `reason`
-  kRequested = 2,  // the money is held; the rail has not been told
+  kRequested = 2,  // the money is held; the rail has not been told, or withholds it
   kSubmitted = 3,  // the rail has been told, or may have been; no final answer yet
   kPaid = 4,
   kFailed = 5,
@@ -112,7 +116,7 @@ struct Payout {
   absl::Time requested_at;
   absl::Time settled_at;  // of the last event, in a final state; else InfinitePast
   std::string provider_key;
-  uint32_t submits = 0;
+  uint32_t submits = 0;  // without those that were withheld
   uint32_t queries = 0;
   // Of GetPayout only:
   std::vector<PayoutMoment> timeline;      // by time; rail calls beyond the last kMaxRailAttempts are not kept
@@ -188,8 +192,8 @@ class Payouts {
   absl::StatusOr<size_t> FollowOnce(size_t limit = 1000);
   absl::StatusOr<size_t> WorkOnce();
 
-  // Cancels a payout that has not been submitted: an event PAYOUT_CANCELED, durable when it returns. FailedPrecondition if it has been
-  // submitted or is final, NotFound if there is no such payout. Cancel so, and not by an event of your own, so that the
+  // Cancels a payout that the rail has not been called for: an event PAYOUT_CANCELED, durable when it returns. FailedPrecondition if it has
+  // been (even if it was withheld: somebody else may be paying it) or is final, NotFound if there is no such payout. Cancel so, and not by an event of your own, so that the
   // rail cannot be told at the same moment.
   absl::Status Cancel(std::string_view payout_id);
 

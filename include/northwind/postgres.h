@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A copy of the ledger in PostgreSQL, for those who ask in SQL; and a reader of what a PostgreSQL of before holds. docs/mirror.md
-// has the schema and the semantics.
+// A copy of the ledger in PostgreSQL, for those who ask in SQL; a reader of what a PostgreSQL of before holds; and the claims of a
+// cutover. docs/mirror.md and docs/cutover.md have the schemas and the semantics.
 //
 //   MirrorOptions options{.connection = "host=db.internal dbname=finance sslmode=verify-full"};
 //   NW_RETURN_IF_ERROR(Mirror::Migrate(options));
@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "northwind/cutover.h"
 #include "northwind/ledger.h"
 #include "northwind/sequence.h"
 
@@ -218,6 +219,54 @@ class LegacyReader {
  private:
   class Core;
   explicit LegacyReader(std::unique_ptr<Core> core);
+
+  std::unique_ptr<Core> core_;
+};
+
+// ---- Claims -------------------------------------------------------------------------------------------------
+
+inline constexpr size_t kMaxClaimConnections = 64;
+
+struct PostgresClaimsOptions {
+  std::string connection;  // as MirrorOptions::connection; application_name is "northwind claims" unless it sets one
+  std::string schema = "northwind_claims";  // as MirrorOptions::schema, but another one
+  // No answer for so long is an outage. Each wait of a call ends after it: for one of `connections` to be free, to be connected, to be
+  // let in, and for the answer.
+  absl::Duration statement_timeout = absl::Seconds(10);
+  size_t connections = 4;  // at most, 1 … kMaxClaimConnections: calls that are under way at once
+};
+
+// Claims in a table of PostgreSQL that rows are added to and never taken from, through functions that the batch calls as well
+// (docs/cutover.md). Find and Claim tell what is committed; an answer that was given is on disk, and at synchronous standbys.
+//
+// A claim made stays made if its answer is lost. What was lost is asked for again by this object itself if the connection had been idle
+// before; else by the caller, with the same token: kClaimed then, if that attempt made it.
+//
+// What is claimed is told whatever the epoch: kStale is only said of what nobody has claimed. Once PublishEpoch has returned, no claim of an
+// older epoch can be made any more, also none that had begun before.
+//
+// Thread-safe. No threads of its own. Errors, besides Unavailable: InvalidArgument for what cannot be a claim, and for an id that is claimed
+// for another merchant; PermissionDenied; FailedPrecondition for a schema that is not there or of another version.
+class PostgresClaims final : public ClaimArbiter {
+ public:
+  // As Mirror::Migrate. Needs the rights of an owner (scripts/claims-roles.sql), which claiming does not.
+  static absl::Status Migrate(const PostgresClaimsOptions& options);
+
+  // InvalidArgument for options out of range. Does not touch the network.
+  static absl::StatusOr<std::unique_ptr<PostgresClaims>> Open(const PostgresClaimsOptions& options);
+  ~PostgresClaims() override;
+  PostgresClaims(const PostgresClaims&) = delete;
+  PostgresClaims& operator=(const PostgresClaims&) = delete;
+
+  absl::StatusOr<ClaimVerdict> Claim(const ClaimRequest& request) override;
+  absl::StatusOr<std::optional<ClaimRecord>> Find(std::string_view id) override;
+  absl::Status PublishEpoch(uint64_t epoch) override;
+  // What is published; 0 at first.
+  absl::StatusOr<uint64_t> PublishedEpoch();
+
+ private:
+  class Core;
+  explicit PostgresClaims(std::unique_ptr<Core> core);
 
   std::unique_ptr<Core> core_;
 };

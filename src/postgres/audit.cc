@@ -173,12 +173,13 @@ class Auditor {
 absl::StatusOr<AuditReport> Audit(const Ledger& ledger, const MirrorOptions& options,
                                   const std::function<bool(const AuditProgress&)>& progress) {
   NW_RETURN_IF_ERROR(CheckOptions(options));
-  NW_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, ConnectTo(options, Access::kRead, nullptr));
+  NW_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                      ConnectTo(TargetOf(options), Access::kRead, nullptr));
   const Deadline deadline = Deadline::In(options.statement_timeout);
   NW_RETURN_IF_ERROR(connection->Run("audit: setting up the session", kSettings, deadline).status());
   NW_RETURN_IF_ERROR(
       connection->Execute("audit: begin", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline).status());
-  NW_RETURN_IF_ERROR(CheckSchema(*connection, deadline));
+  NW_RETURN_IF_ERROR(CheckSchema(*connection, MirrorHistory(), deadline));
   NW_ASSIGN_OR_RETURN(const Watermark watermark, ReadWatermark(*connection, /*locked=*/false, deadline));
   NW_RETURN_IF_ERROR(CheckWatermark(ledger, watermark));
   return Auditor(ledger, options, *connection, watermark, progress).Run();

@@ -118,13 +118,14 @@ bool Follower::Rest(absl::Duration bound) {
 }
 
 absl::Status Follower::Session() {
-  NW_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, ConnectTo(options_, Access::kWrite, &stop_));
+  NW_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                      ConnectTo(TargetOf(options_), Access::kWrite, &stop_));
   {
     absl::MutexLock lock(&mutex_);
     ++stats_.connections;
   }
   const Deadline deadline = Deadline::In(options_.statement_timeout);
-  NW_RETURN_IF_ERROR(CheckSchema(*connection, deadline));
+  NW_RETURN_IF_ERROR(CheckSchema(*connection, MirrorHistory(), deadline));
   NW_ASSIGN_OR_RETURN(const Watermark watermark, TakeOver(*connection, ledger_, deadline));
   Writer writer(*connection, watermark.ledger_id, watermark.epoch);
   NW_RETURN_IF_ERROR(writer.Prepare(deadline));

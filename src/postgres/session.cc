@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kMaxSchemaBytes = 63;
 constexpr int kOldestServer = 150'000;
 
-absl::Status Bad(absl::string_view field, absl::string_view why) {
-  return Error(absl::StatusCode::kInvalidArgument, "mirror: ", field, " ", why);
+absl::Status Bad(absl::string_view who, absl::string_view field, absl::string_view why) {
+  return Error(absl::StatusCode::kInvalidArgument, who, ": ", field, " ", why);
 }
 
 bool IsSchemaName(std::string_view name) {
@@ -24,43 +24,61 @@ bool IsSchemaName(std::string_view name) {
 
 }  // namespace
 
-absl::Status CheckOptions(const MirrorOptions& options) {
-  if (options.connection.empty()) return Bad("connection", "must not be empty");
-  if (!IsSchemaName(options.schema)) return Bad("schema", "must be 1-63 of a-z 0-9 _, not beginning with a digit");
-  if (options.batch < 1 || options.batch > kMaxJournalPage) return Bad("batch", "must be 1 ... 10,000");
-  if (options.statement_timeout <= absl::ZeroDuration()) return Bad("statement_timeout", "must be positive");
-  if (options.min_retry <= absl::ZeroDuration()) return Bad("min_retry", "must be positive");
-  if (options.max_retry < options.min_retry) return Bad("max_retry", "must not be below min_retry");
-  if (options.max_retry == absl::InfiniteDuration()) return Bad("max_retry", "must be finite");
+SessionTarget TargetOf(const MirrorOptions& options) {
+  return {.who = "mirror",
+          .connection = options.connection,
+          .schema = options.schema,
+          .statement_timeout = options.statement_timeout};
+}
+
+absl::Status CheckTarget(const SessionTarget& target) {
+  if (target.connection.empty()) return Bad(target.who, "connection", "must not be empty");
+  if (!IsSchemaName(target.schema)) {
+    return Bad(target.who, "schema", "must be 1-63 of a-z 0-9 _, not beginning with a digit");
+  }
+  if (target.statement_timeout <= absl::ZeroDuration()) {
+    return Bad(target.who, "statement_timeout", "must be positive");
+  }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Connection>> ConnectTo(const MirrorOptions& options, Access access,
+absl::Status CheckOptions(const MirrorOptions& options) {
+  const SessionTarget target = TargetOf(options);
+  NW_RETURN_IF_ERROR(CheckTarget(target));
+  if (options.batch < 1 || options.batch > kMaxJournalPage) return Bad(target.who, "batch", "must be 1 ... 10,000");
+  if (options.min_retry <= absl::ZeroDuration()) return Bad(target.who, "min_retry", "must be positive");
+  if (options.max_retry < options.min_retry) return Bad(target.who, "max_retry", "must not be below min_retry");
+  if (options.max_retry == absl::InfiniteDuration()) return Bad(target.who, "max_retry", "must be finite");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> ConnectTo(const SessionTarget& target, Access access,
                                                       const StopSignal* stop) {
   NW_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
-                      Connection::Connect({.connection = options.connection,
-                                           .application_name = "northwind mirror",
+                      Connection::Connect({.connection = target.connection,
+                                           .application_name = "northwind " + target.who,
                                            .read_write = access == Access::kWrite,
-                                           .statement_timeout = options.statement_timeout},
+                                           .statement_timeout = target.statement_timeout},
                                           stop));
-  const Deadline deadline = Deadline::In(options.statement_timeout);
+  const Deadline deadline = Deadline::In(target.statement_timeout);
   if (connection->server_version() < kOldestServer) {
-    return Error(absl::StatusCode::kInvalidArgument, "mirror: ", connection->Peer(), " is PostgreSQL ",
+    return Error(absl::StatusCode::kInvalidArgument, target.who, ": ", connection->Peer(), " is PostgreSQL ",
                  connection->server_version() / 10'000, "; it needs 15 or newer");
   }
-  // Temporary tables last, so that nothing of theirs is taken for the mirror's. A peer that went away without a word must not keep its
+  // Temporary tables last, so that nothing of theirs is taken for the schema's. A peer that went away without a word must not keep its
   // locks for the hours of the kernel's own keepalive.
   NW_RETURN_IF_ERROR(
       connection
-          ->Run("mirror: setting up the session",
-                absl::StrCat("SET search_path = \"", options.schema,
+          ->Run(target.who + ": setting up the session",
+                absl::StrCat("SET search_path = \"", target.schema,
                              "\", pg_temp; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; "
                              "SET tcp_keepalives_count = 3"),
                 deadline)
           .status());
-  NW_ASSIGN_OR_RETURN(const Result encoding, connection->Execute("mirror: encoding", "SHOW server_encoding", deadline));
+  NW_ASSIGN_OR_RETURN(const Result encoding,
+                      connection->Execute(target.who + ": encoding", "SHOW server_encoding", deadline));
   if (encoding.Value(0, 0) != "UTF8") {
-    return Error(absl::StatusCode::kInvalidArgument, "mirror: the database is in ", ToAbsl(encoding.Value(0, 0)),
+    return Error(absl::StatusCode::kInvalidArgument, target.who, ": the database is in ", ToAbsl(encoding.Value(0, 0)),
                  "; it must be in UTF8");
   }
   return connection;

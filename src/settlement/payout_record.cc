@@ -21,6 +21,8 @@ std::string_view Name(RailState state) {
       return "unknown";
     case RailState::kNotFound:
       return "not found";
+    case RailState::kWithheld:
+      return "withheld";
   }
   return "unknown";
 }
@@ -166,7 +168,7 @@ absl::StatusOr<PayoutRailRecord> DecodePayoutRail(std::string_view payout_id, st
     int64_t at = 0;
     uint8_t call = 0, answer = 0;
     if (!GetTime(in, at) || !in.GetByte(call) || call < 1 || call > 2 || !in.GetByte(answer) || answer < 1 ||
-        answer > static_cast<uint8_t>(RailState::kNotFound) || !GetText(in, kMaxTaskErrorBytes, attempt.reason)) {
+        answer > static_cast<uint8_t>(RailState::kWithheld) || !GetText(in, kMaxTaskErrorBytes, attempt.reason)) {
       return Damaged("rail record", payout_id);
     }
     attempt.at = absl::FromUnixNanos(at);

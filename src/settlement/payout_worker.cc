@@ -115,7 +115,7 @@ RailAnswer PayoutWorker::Ask(const Job& job) const {
   } catch (...) {
     answer = {.state = RailState::kUnknown, .reason = "the rail threw"};
   }
-  if (answer.state < RailState::kPaid || answer.state > RailState::kNotFound) answer.state = RailState::kUnknown;
+  if (answer.state < RailState::kPaid || answer.state > RailState::kWithheld) answer.state = RailState::kUnknown;
   if (job.kind == Job::Kind::kSubmit && answer.state == RailState::kNotFound) {
     answer.state = RailState::kUnknown;  // no answer to a submission
   }
@@ -138,6 +138,10 @@ void PayoutWorker::Call(Job& job) {
     job.record.submitted = false;  // and so the next call submits
     job.finish.not_before = absl::InfinitePast();
   }
+  if (job.answer.state == RailState::kWithheld && !job.settled) {
+    job.record.submitted = false;
+    if (job.kind == Job::Kind::kSubmit) --job.record.submits;
+  }
 }
 
 bool PayoutWorker::IsFinal(const Job& job) const {
@@ -145,11 +149,13 @@ bool PayoutWorker::IsFinal(const Job& job) const {
     case RailState::kPaid:
     case RailState::kFailed:
       return true;
-    case RailState::kNotFound: {
-      // Of a settled one, as good as failed, once nothing can be on its way any more.
+    case RailState::kNotFound:
+    case RailState::kWithheld: {
+      // Of a settled one, the rail's last word, once nothing can be on its way any more.
       const auto& attempts = job.record.attempts;
       return job.settled && std::none_of(attempts.begin(), attempts.end(), [this](const RailAttempt& attempt) {
-               return attempt.call == RailAttempt::Call::kSubmit && attempt.at > clock_.Now() - options_.lease;
+               return attempt.call == RailAttempt::Call::kSubmit && attempt.answer != RailState::kWithheld &&
+                      attempt.at > clock_.Now() - options_.lease;
              });
     }
     default:
@@ -200,7 +206,9 @@ absl::Status PayoutWorker::Judge(Job& job, absl::string_view outcome) {
   // something else.
   NW_ASSIGN_OR_RETURN(const Hold hold, HoldOf(job.payout.payout_id));
   const bool paid = job.answer.state == RailState::kPaid;
-  if (!hold.open && hold.captured == (paid ? job.payout.amount : Amount())) {
+  // What the rail withheld, somebody else has paid or not: there is nothing that it contradicts.
+  const bool elsewhere = job.answer.state == RailState::kWithheld;
+  if (!hold.open && (elsewhere || hold.captured == (paid ? job.payout.amount : Amount()))) {
     job.record.attention.clear();
     job.finish.verdict = Verdict::kComplete;
     return absl::OkStatus();
@@ -226,10 +234,10 @@ absl::Status PayoutWorker::Cancel(std::string_view payout_id) {
   if (rail) {
     NW_ASSIGN_OR_RETURN(record, DecodePayoutRail(payout_id, *rail));
   }
-  // Once submitted, for ever: what the rail has not found may still arrive there.
-  if (!hold.open || record.submits > 0) {
+  // Once submitted, for ever: what the rail has not found may still arrive there. And what it withheld may be paid elsewhere.
+  if (!hold.open || record.submits > 0 || !record.attempts.empty()) {
     return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
-                 hold.open ? " has been submitted to the rail" : " is settled");
+                 hold.open ? " has been submitted to the rail, or withheld by it" : " is settled");
   }
   const PaymentEvent event{.type = EventType::kPayoutCanceled,
                            .payout_id = std::string(payout_id),

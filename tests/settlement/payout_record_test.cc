@@ -234,7 +234,7 @@ TEST(PayoutRecord, ValuesOutOfRangeAreSeen) {
                                      {first_call, 0},
                                      {first_call, 3},
                                      {first_answer, 0},
-                                     {first_answer, 6}}) {
+                                     {first_answer, 7}}) {
     EXPECT_THAT(DecodePayoutRail("po1", with(rail, place, value)), StatusIs(absl::StatusCode::kDataLoss)) << place;
   }
   PayoutInstruction payout = SampleInstruction();

@@ -425,7 +425,7 @@ TEST_F(PayoutTest, AnswersOutOfRangeAreUnknownAndAskedForAgain) {
   Request();
   Follow();
   rail_.answers = {{.state = static_cast<RailState>(0), .reason = std::string(5000, 'x')},
-                   {.state = static_cast<RailState>(6), .reason = "", .not_before = absl::InfiniteFuture()}};
+                   {.state = static_cast<RailState>(7), .reason = "", .not_before = absl::InfiniteFuture()}};
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(Work(), 1U);
     EXPECT_EQ(Get().timeline.back().detail.substr(0, 7), "unknown");
@@ -433,6 +433,57 @@ TEST_F(PayoutTest, AnswersOutOfRangeAreUnknownAndAskedForAgain) {
   }
   EXPECT_EQ(Get().next_attempt, clock_.Now() + kMaxRailDelay) << "not put off for ever";
   EXPECT_EQ(Merchant().debits_held, 300U);
+}
+
+TEST_F(PayoutTest, WhatIsWithheldCountsAsNotSubmittedAndIsSubmittedAgain) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kWithheld, .reason = "not today", .not_before = clock_.Now() + absl::Hours(1)}};
+  Work();
+  EXPECT_EQ(Get().state, PayoutState::kRequested);
+  EXPECT_EQ(Get().submits, 0U);
+  EXPECT_EQ(Get().timeline.back().detail, "withheld: not today");
+  EXPECT_EQ(Get().next_attempt, clock_.Now() + absl::Hours(1));
+  EXPECT_THAT(payouts_->Cancel("po1"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("withheld")));
+  clock_.Advance(absl::Hours(1));
+  Work();
+  Follow();
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2", "submit po1 300 USD/2"));
+  EXPECT_EQ(Get().state, PayoutState::kPaid);
+}
+
+TEST_F(PayoutTest, WhatIsWithheldAndSettledElsewhereIsDoneWithWithoutAnotherCall) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kWithheld, .reason = "somebody else's"}};
+  Work();
+  Apply(OfPayout(EventType::kPayoutPaid, "po1", 2));
+  clock_.Advance(absl::Seconds(2));
+  Work();
+  Follow();
+  EXPECT_THAT(rail_.calls, ElementsAre("submit po1 300 USD/2"));
+  EXPECT_EQ(Get().state, PayoutState::kPaid);
+  EXPECT_EQ(Get().attention, "");
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+}
+
+TEST_F(PayoutTest, AQueryThatIsWithheldLeadsToAnotherSubmissionOrToTheEndOfASettledOne) {
+  for (const char* id : {"po1", "po2"}) Request(id);
+  Follow();
+  rail_.answers = {{.state = RailState::kUnknown}, {.state = RailState::kUnknown}};
+  Work();
+  Apply(OfPayout(EventType::kPayoutPaid, "po2", 2));
+  // Nothing can be on its way any more, and so the settled one ends, whatever the ledger says of it.
+  clock_.Advance(absl::Minutes(11));
+  rail_.answers = {{.state = RailState::kWithheld}, {.state = RailState::kWithheld}};
+  EXPECT_EQ(Work(), 2U);
+  EXPECT_EQ(Get("po2").attention, "");
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_EQ(rail_.calls.back(), "submit po1 300 USD/2");
+  Follow();
+  EXPECT_EQ(Get("po1").state, PayoutState::kPaid);
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
 }
 
 TEST_F(PayoutTest, WhatOnlyLooksLikeAPayoutHoldsUpNone) {

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "northwind/cutover.h"
+#include "src/base/error.h"
+#include "src/cutover/claim_token.h"
+
+namespace northwind {
+namespace {
+
+// How long a payout waits that is not northwind's, or not yet. The policy's own delay grows past it.
+constexpr absl::Duration kWait = absl::Minutes(3);
+constexpr std::string_view kTaken = "the batch has claimed it";
+
+RailAnswer Withheld(const CutoverStatus& status, std::string reason) {
+  return {.state = RailState::kWithheld, .reason = std::move(reason), .not_before = status.at + kWait};
+}
+
+RailAnswer Unknown(std::string_view what, const absl::Status& status) {
+  return {.state = RailState::kUnknown, .reason = std::string(what).append(": ").append(status.ToString())};
+}
+
+// Why a payout that nobody has claimed is not sent; nothing if it may be.
+absl::StatusOr<std::optional<std::string>> WhyWithheld(const Cutover& cutover, const CutoverStatus& status,
+                                                       std::string_view id) {
+  if (status.sending_stopped) return "sending is stopped";
+  const absl::StatusOr<Assignment> assignment = cutover.Find(id);
+  if (absl::IsNotFound(assignment.status())) return "it is not assigned";
+  if (!assignment.ok()) return assignment.status();
+  if (assignment->system != SettlementSystem::kNorthwind) return "it is assigned to the batch";
+  return std::nullopt;
+}
+
+}  // namespace
+
+RailAnswer ClaimedRail::Submit(const PayoutInstruction& payout) {
+  const CutoverStatus status = cutover_.Status();
+  const auto why = WhyWithheld(cutover_, status, payout.payout_id);
+  if (!why.ok()) return Withheld(status, "its assignment cannot be read: " + why.status().ToString());
+  if (why->has_value()) return Withheld(status, **why);
+
+  const absl::StatusOr<ClaimVerdict> verdict = internal::ClaimTwice(claims_, {.id = payout.payout_id,
+                                                                              .merchant_id = payout.merchant_id,
+                                                                              .system = SettlementSystem::kNorthwind,
+                                                                              .epoch = status.epoch,
+                                                                              .token = internal::NewClaimToken()});
+  // Whether there is a claim now is not known, and so nothing may be said of it but that.
+  if (!verdict.ok()) return Unknown("waits for the claim", verdict.status());
+  switch (*verdict) {
+    case ClaimVerdict::kClaimed:
+      return rail_.Submit(payout);
+    case ClaimVerdict::kHeld: {
+      // An attempt before this one claimed it, and may have submitted it, or be about to. Only the rail can tell.
+      RailAnswer answer = rail_.Query(payout);
+      return answer.state == RailState::kNotFound ? rail_.Submit(payout) : std::move(answer);
+    }
+    case ClaimVerdict::kOther:
+      return Withheld(status, std::string(kTaken));
+    case ClaimVerdict::kStale:
+      return Withheld(status, "epoch " + std::to_string(status.epoch) + " is older than the published one");
+  }
+  return Unknown("waits for the claim", absl::InternalError("the arbiter answers what is no verdict"));
+}
+
+RailAnswer ClaimedRail::Query(const PayoutInstruction& payout) {
+  const absl::StatusOr<std::optional<ClaimRecord>> claim = claims_.Find(payout.payout_id);
+  if (!claim.ok()) return Unknown("who has claimed it cannot be told", claim.status());
+  const CutoverStatus status = cutover_.Status();
+  if (claim->has_value()) {
+    const bool ours = (*claim)->system == SettlementSystem::kNorthwind;
+    return ours ? rail_.Query(payout) : Withheld(status, std::string(kTaken));
+  }
+  // Never submitted: that takes a claim. Payouts submits it if it may be.
+  const auto why = WhyWithheld(cutover_, status, payout.payout_id);
+  if (!why.ok()) return Withheld(status, "its assignment cannot be read: " + why.status().ToString());
+  if (why->has_value()) return Withheld(status, **why);
+  return {.state = RailState::kNotFound, .reason = "nobody has claimed it"};
+}
+
+}  // namespace northwind
