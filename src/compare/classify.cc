@@ -72,6 +72,7 @@ class Classifier {
     Alone(item_.theirs, their_mate_, verdict_.theirs, DiscrepancyClass::kMissingHere);
     if (!item_.many.empty()) set_ |= Bit(DiscrepancyClass::kDuplicate);
     if (set_ == 0) Late();
+    File();
     for (uint8_t c = 1; c <= static_cast<uint8_t>(DiscrepancyClass::kUnreadable); ++c) {
       if ((set_ & (ClassSet{1} << c)) != 0) verdict_.classes.push_back(static_cast<DiscrepancyClass>(c));
     }
@@ -137,6 +138,16 @@ class Classifier {
       if (j == kNone || !(item_.ours[i].late || item_.theirs[j].late)) continue;
       verdict_.ours[i] = verdict_.theirs[j] = RowFate::kMismatched;
       set_ |= Bit(DiscrepancyClass::kLate);
+    }
+  }
+
+  // The moment may differ by the tolerance, or be missing: rows that go together are to lie together.
+  void File() {
+    for (size_t j = 0; j < item_.theirs.size(); ++j) {
+      const SettledRow& row = item_.theirs[j].row;
+      const size_t i = their_mate_[j];
+      const bool together = i != kNone && item_.ours[i].day == row.day;
+      verdict_.their_hours.push_back(together ? item_.ours[i].hour : row.at ? terms_.HourOf(*row.at) : 0);
     }
   }
 

@@ -34,7 +34,8 @@ struct Verdict {
   std::vector<DiscrepancyClass> classes;  // ascending; empty: nothing differs (or not yet)
   std::vector<RowFate> ours;              // one for each row
   std::vector<RowFate> theirs;
-  std::vector<Pair> differing;  // pairs that do not agree
+  std::vector<int> their_hours;  // in which they are filed: that of the row of ours that they go with, else their own
+  std::vector<Pair> differing;   // pairs that do not agree
   bool pending = false;         // a row waits
 };
 

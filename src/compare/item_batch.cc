@@ -205,7 +205,7 @@ bool ItemBatch::ApplyTheirs(Step& step, Item& item, WriteSet& writes) {
                 .error = std::move(arrival.mapped.error),
                 .row = std::move(arrival.mapped.row)};
   const bool readable = row.kind != MappedRow::Kind::kUnreadable;
-  if (readable && run_.terms.moments && row.row.at) row.hour = run_.terms.days.HourOf(*row.row.at);
+  if (row.row.at) row.hour = run_.terms.HourOf(*row.row.at);
   const auto before = step.known || step.reread ? FindTheirs(item.theirs, row.source, row.row_id) : item.theirs.end();
   if (before != item.theirs.end()) {
     if (before->columns == row.columns && before->raw == row.raw && !step.reread) {
@@ -283,7 +283,10 @@ absl::Status ItemBatch::Finish(Item& item, std::string_view before, const std::v
   const Verdict verdict =
       Classify(item, run_.terms, [this](absl::CivilDay day) { return standing_.days.WasClosed(day); });
   for (size_t i = 0; i < item.ours.size(); ++i) item.ours[i].fate = verdict.ours[i];
-  for (size_t j = 0; j < item.theirs.size(); ++j) item.theirs[j].fate = verdict.theirs[j];
+  for (size_t j = 0; j < item.theirs.size(); ++j) {
+    item.theirs[j].fate = verdict.theirs[j];
+    item.theirs[j].hour = verdict.their_hours[j];
+  }
   bool changed = false;
   if (!verdict.classes.empty() || item.disputed) {
     NW_ASSIGN_OR_RETURN(changed, FinishDiscrepancy(item, verdict, writes));

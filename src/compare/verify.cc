@@ -98,7 +98,7 @@ class Verifier {
       if (item.ours[i].fate != verdict.ours[i]) return Unlike(item);
     }
     for (size_t j = 0; j < item.theirs.size(); ++j) {
-      if (item.theirs[j].fate != verdict.theirs[j]) return Unlike(item);
+      if (item.theirs[j].fate != verdict.theirs[j] || item.theirs[j].hour != verdict.their_hours[j]) return Unlike(item);
     }
     std::optional<DiscrepancyRecord> record;
     if (item.disputed) {
