@@ -58,6 +58,7 @@ bank; 1 it failed or one was not; 2 bad arguments.
 constexpr char kActor[] = "ramp";
 constexpr absl::Duration kPatience = absl::Minutes(3);
 constexpr absl::Duration kLook = absl::Milliseconds(20);
+constexpr absl::Duration kBankTakes = absl::Milliseconds(5);  // up to, for a call
 constexpr int64_t kCaptured = 100'000;
 constexpr int64_t kPaidOut = 60'000;
 
@@ -102,9 +103,10 @@ absl::StatusOr<Parts> Open(const Settings& settings) {
   NW_RETURN_IF_ERROR(nw::PostgresClaims::Migrate(claims));
   NW_ASSIGN_OR_RETURN(parts.claims, nw::PostgresClaims::Open(claims));
   NW_ASSIGN_OR_RETURN(parts.cutover, nw::Cutover::Open(*parts.store, {.salt = "demonstration"}));
-  NW_ASSIGN_OR_RETURN(parts.bank, ex::SimulatedRail::Open(settings.bank, {.seed = settings.seed}));
+  NW_ASSIGN_OR_RETURN(parts.bank,
+                      ex::SimulatedRail::Open(settings.bank, {.seed = settings.seed, .latency = kBankTakes}));
   parts.rail = std::make_unique<nw::ClaimedRail>(*parts.bank, *parts.claims, *parts.cutover);
-  nw::PayoutOptions options;
+  nw::PayoutOptions options{.batch = 4};
   options.policy.initial = absl::Milliseconds(20);
   options.policy.cap = absl::Milliseconds(500);
   NW_ASSIGN_OR_RETURN(
@@ -255,6 +257,7 @@ class Ramp {
   // claimed. Which they are is a race, and has no wrong end.
   absl::Status RollBack() {
     NW_ASSIGN_OR_RETURN(const std::vector<Asked> asked, Ask());
+    NW_RETURN_IF_ERROR(AwaitBegun(Of(asked, nw::SettlementSystem::kNorthwind)));
     NW_RETURN_IF_ERROR(parts_.cutover->RouteToBatch(kActor, "odd figures"));
     NW_RETURN_IF_ERROR(parts_.cutover->StopSending(kActor, "odd figures"));
     NW_RETURN_IF_ERROR(parts_.cutover->PublishEpoch(*parts_.claims));
@@ -277,6 +280,23 @@ class Ramp {
       if (payout.system == system) found.push_back(payout);
     }
     return found;
+  }
+
+  // Waits until northwind is about to pay, or has paid, a third of them.
+  absl::Status AwaitBegun(const std::vector<Asked>& asked) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    for (;;) {
+      size_t begun = 0;
+      for (const Asked& payout : asked) {
+        const absl::StatusOr<nw::Payout> found = parts_.payouts->GetPayout(payout.id);
+        if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
+        begun += found.ok() && found->state != nw::PayoutState::kRequested;
+      }
+      if (3 * begun >= asked.size()) return absl::OkStatus();
+      NW_RETURN_IF_ERROR(parts_.payouts->status());
+      if (absl::Now() > deadline) return absl::DeadlineExceededError("northwind pays nothing");
+      absl::SleepFor(absl::Milliseconds(1));
+    }
   }
 
   // Waits until all of them have come to their end.
@@ -304,8 +324,12 @@ class Ramp {
                        {"handed_back", handed},
                        {"kept", kept},
                        {"residue", status.residue}});
-    std::printf("  %-30s %6zu payouts, %6zu assigned to northwind, %4llu handed back\n", name, asked.size(), ids.size(),
-                static_cast<unsigned long long>(handed));
+    std::printf("  %-30s %6zu payouts, %6zu assigned to northwind", name, asked.size(), ids.size());
+    if (handed + kept > 0) {
+      std::printf(", %llu of them handed back, %llu kept", static_cast<unsigned long long>(handed),
+                  static_cast<unsigned long long>(kept));
+    }
+    std::printf("\n");
     std::fflush(stdout);
     return absl::OkStatus();
   }
