@@ -57,16 +57,23 @@ class Demo:
         self.dir = pathlib.Path(options.dir)
         self.bin = pathlib.Path(options.bin)
         self.mapping = BATCH / "mapping.json"
+        self.seconds = {}
 
     def batch(self, *words):
         return run(sys.executable, BATCH / "legacy_batch.py", "--connection", self.connection, *words)
+
+    def timed(self, name, action, *words):
+        start = time.monotonic()
+        result = action(*words)
+        self.seconds[name] = round(time.monotonic() - start, 1)
+        return result
 
     def make_events(self):
         run(self.bin / "make_events", "--events", self.options.events, "--seed", self.options.seed, "--days", DAYS,
             "--order-free", "--malformed", "0", "--output", self.dir / "events.ndjson")
 
     def settle_by_batch(self):
-        self.batch("run-all")
+        self.timed("batch_run", self.batch, "run-all")
         (self.dir / "totals.json").write_text(self.batch("totals"), encoding="utf-8")
 
     def compare(self, name, *more):
@@ -91,10 +98,10 @@ class Demo:
         self.make_events()
         say("The batch settles them, with all its historical defects")
         self.batch("init")
-        self.batch("load", self.dir / "events.ndjson")
+        self.timed("batch_load", self.batch, "load", self.dir / "events.ndjson")
         self.batch("bug", "on", *DEFECTS)
         self.settle_by_batch()
-        affected = json.loads(self.batch("affected", *DEFECTS))
+        affected = json.loads(self.timed("affected", self.batch, "affected", *DEFECTS))
         say("The ledger settles them, and the parallel run compares")
         wrong, found = self.compare("wrong", "--input", self.dir / "events.ndjson", "--quiet")
         bugs, unexpected = judge(affected, found)
@@ -109,7 +116,7 @@ class Demo:
         say("The parallel run, from the start")
         right, left = self.compare("right")
         say("The cutover")
-        ramp = self.ramp()
+        ramp = self.timed("ramp", self.ramp)
         return self.result(wrong, right, len(left), bugs, unexpected, ramp)
 
     def result(self, wrong, right, left, bugs, unexpected, ramp):
@@ -128,7 +135,7 @@ class Demo:
             "discrepancies": right["discrepancies"],
             "bugs": bugs,
             "unexpected": unexpected,
-            "seconds": {"wrong": wrong["seconds"], "right": right["seconds"]},
+            "seconds": {**self.seconds, "wrong": wrong["seconds"], "right": right["seconds"]},
             **ramp,
         }
 
