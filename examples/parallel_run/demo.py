@@ -107,7 +107,8 @@ class Demo:
         bugs, unexpected = judge(affected, found)
         for name, bug in bugs.items():
             print(f"  {name:<18} {bug['class']:<14} expected {bug['expected']:>8,}   found {bug['found']:>8,}")
-        print(f"  discrepancies that no defect explains: {unexpected}")
+        print(f"  discrepancies that no defect explains: {unexpected}, of {wrong['discrepancies']:,} in {wrong['compared']:,} rows")
+        print("  the gate is " + ("OPEN" if wrong["gate_open"] else "shut: " + "; ".join(wrong["gate_reasons"][:2])))
 
         say("The batch is mended, and settles them again")
         self.batch("bug", "off", *DEFECTS)
