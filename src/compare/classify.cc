@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -43,6 +45,15 @@ bool Same(const TheirKept& a, const TheirKept& b) {
          a.row.fee == b.row.fee && a.row.status == b.row.status && a.row.day == b.row.day;
 }
 
+using Content = std::tuple<absl::CivilDay, absl::int128, std::string_view, std::string_view, absl::int128, LegStatus>;
+Content ContentOf(const OurKept& row) {
+  return {row.day, row.units, row.merchant_id, row.asset.code, row.fee, row.status};
+}
+Content ContentOf(const TheirKept& row) {
+  return {row.row.day, row.row.units, row.row.merchant_id, row.row.asset.code, row.row.fee.value_or(0),
+          row.row.status.value_or(LegStatus{})};
+}
+
 bool IsCompared(const OurKept&) { return true; }
 bool IsCompared(const TheirKept& row) { return row.kind == MappedRow::Kind::kRow; }
 absl::CivilDay DayOf(const OurKept& row) { return row.day; }
@@ -65,8 +76,9 @@ class Classifier {
   }
 
   Verdict Run() {
-    Cancel(/*same_day=*/true);
-    Cancel(/*same_day=*/false);
+    Cancel([](const OurKept& a, const TheirKept& b) { return a.day == b.row.day && a.late == b.late; });
+    Cancel([](const OurKept& a, const TheirKept& b) { return a.day == b.row.day; });
+    Cancel([](const OurKept&, const TheirKept&) { return true; });
     PairTheRest();
     Alone(item_.ours, our_mate_, verdict_.ours, DiscrepancyClass::kMissingThere);
     Alone(item_.theirs, their_mate_, verdict_.theirs, DiscrepancyClass::kMissingHere);
@@ -80,12 +92,13 @@ class Classifier {
   }
 
  private:
-  void Cancel(bool same_day) {
+  using Preferred = absl::FunctionRef<bool(const OurKept&, const TheirKept&)>;
+  void Cancel(Preferred preferred) {
     for (size_t i = 0; i < item_.ours.size(); ++i) {
       for (size_t j = 0; our_mate_[i] == kNone && j < item_.theirs.size(); ++j) {
         const TheirKept& theirs = item_.theirs[j];
         if (their_mate_[j] != kNone || !IsCompared(theirs)) continue;
-        if (same_day && item_.ours[i].day != theirs.row.day) continue;
+        if (!preferred(item_.ours[i], theirs)) continue;
         if (Differences(item_.ours[i], theirs, terms_) != 0) continue;
         Mate(i, j, RowFate::kMatched);
       }
@@ -95,6 +108,7 @@ class Classifier {
   void PairTheRest() {
     struct Candidate {
       int weight;
+      ClassSet set;
       size_t ours, theirs;
     };
     std::vector<Candidate> candidates;
@@ -102,15 +116,20 @@ class Classifier {
       if (our_mate_[i] != kNone || Waits(item_.ours[i])) continue;
       for (size_t j = 0; j < item_.theirs.size(); ++j) {
         if (their_mate_[j] != kNone || !IsCompared(item_.theirs[j]) || Waits(item_.theirs[j])) continue;
-        candidates.push_back({std::popcount(Differences(item_.ours[i], item_.theirs[j], terms_)), i, j});
+        const ClassSet set = Differences(item_.ours[i], item_.theirs[j], terms_);
+        candidates.push_back({std::popcount(set), set, i, j});
       }
     }
+    // By what the rows say alone: in which order they came must not matter.
+    const auto order = [this](const Candidate& c) {
+      return std::tuple(c.weight, c.set, ContentOf(item_.ours[c.ours]), ContentOf(item_.theirs[c.theirs]));
+    };
     std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.weight < b.weight; });
+                     [&](const Candidate& a, const Candidate& b) { return order(a) < order(b); });
     for (const Candidate& c : candidates) {
       if (our_mate_[c.ours] != kNone || their_mate_[c.theirs] != kNone) continue;
       Mate(c.ours, c.theirs, RowFate::kMismatched);
-      set_ |= Differences(item_.ours[c.ours], item_.theirs[c.theirs], terms_);
+      set_ |= c.set;
       verdict_.differing.push_back({c.ours, c.theirs});
     }
   }

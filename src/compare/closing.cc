@@ -34,8 +34,8 @@ CountAndSum& BucketIn(Coverage& coverage, Bucket bucket) {
 }
 
 bool IsTemplate(const IndexEntry& entry) {
-  return entry.rows.size() == 2 && entry.settled() && entry.rows[0].side == Side::kOurs &&
-         entry.rows[1].side == Side::kTheirs && !entry.rows[1].counted_only;
+  return entry.rows.size() == 2 && entry.rows[0].side == Side::kOurs && entry.rows[1].side == Side::kTheirs &&
+         entry.rows[0].bucket == Bucket::kMatched && entry.rows[1].bucket == Bucket::kMatched;
 }
 
 absl::Status AddDiscrepancy(const RunState& run, std::string_view name, DayFigures& figures) {

@@ -49,11 +49,11 @@ void WhyNotClean(const DayFigures& day, std::vector<std::string>& reasons) {
   if (const uint64_t open = OpenIn(day); open != 0) {
     reasons.push_back(absl::StrCat(name, " has ", open, open == 1 ? " discrepancy" : " discrepancies", " open."));
   }
+  for (const std::string& what : day.incomplete) reasons.push_back(absl::StrCat(name, " is not complete: ", what, "."));
   if (!day.sound) {
     reasons.push_back(day.canaries.empty() ? absl::StrCat(name, " has no row that agrees, so no canary could be sent.")
                                            : absl::StrCat(name, " is not sound: a canary was not found as what it is."));
   }
-  for (const std::string& what : day.incomplete) reasons.push_back(absl::StrCat(name, " is not complete: ", what, "."));
   if (!CoverageHolds(day)) reasons.push_back(absl::StrCat("Of ", name, " not every row that came in is accounted for."));
   if (reasons.size() == before) reasons.push_back(absl::StrCat("On ", name, " nothing was compared."));
 }

@@ -109,7 +109,17 @@ absl::Status ItemBatch::Run(WriteSet& writes) {
     NW_RETURN_IF_ERROR(Work(absl::MakeSpan(steps_).subspan(begin, end - begin), writes));
     begin = end;
   }
+  FinishLatePuts(writes);
   return FinishDays(writes);
+}
+
+void ItemBatch::FinishLatePuts(WriteSet& writes) {
+  std::stable_sort(late_puts_.begin(), late_puts_.end(),
+                   [](const LatePut& a, const LatePut& b) { return a.key < b.key; });
+  for (const LatePut& put : late_puts_) {
+    put.value ? writes.Put(Space::kHost, put.key, *put.value) : writes.Delete(Space::kHost, put.key);
+  }
+  late_puts_.clear();
 }
 
 absl::Status ItemBatch::Work(absl::Span<Step> steps, WriteSet& writes) {
@@ -124,17 +134,17 @@ absl::Status ItemBatch::Work(absl::Span<Step> steps, WriteSet& writes) {
   if (steps.front().canary) item.canary = true;
   const std::vector<std::string> keys_before = IndexKeysOf(item);
   bool changed = false;
-  for (Step& step : steps) changed = Apply(step, item, writes) || changed;
+  for (Step& step : steps) changed = Apply(step, item) || changed;
   if (!changed) return absl::OkStatus();
   return Finish(item, kept ? kept->view() : std::string_view(), keys_before, writes);
 }
 
-bool ItemBatch::Apply(Step& step, Item& item, WriteSet& writes) {
+bool ItemBatch::Apply(Step& step, Item& item) {
   switch (step.kind) {
     case Step::Kind::kOurs:
       return ApplyOurs(step, item);
     case Step::Kind::kTheirs:
-      return ApplyTheirs(step, item, writes);
+      return ApplyTheirs(step, item);
     case Step::Kind::kTheirsGone:
       return ApplyGone(step, item);
     case Step::Kind::kDroppedGone:
@@ -191,7 +201,7 @@ bool ItemBatch::ApplyOursAnew(Item& item) {
 
 // ---- Theirs -------------------------------------------------------------------------------------------------
 
-bool ItemBatch::ApplyTheirs(Step& step, Item& item, WriteSet& writes) {
+bool ItemBatch::ApplyTheirs(Step& step, Item& item) {
   TheirArrival& arrival = theirs_[step.index];
   if (step.unchanged) {
     ++tally_.unchanged;
@@ -238,7 +248,7 @@ bool ItemBatch::ApplyTheirs(Step& step, Item& item, WriteSet& writes) {
   } else {
     item.theirs.push_back(std::move(row));
   }
-  writes.Put(Space::kHost, RowKey(arrival.source, arrival.row_id), EncodeRowPlace(place));
+  late_puts_.push_back({RowKey(arrival.source, arrival.row_id), EncodeRowPlace(place)});
   return true;
 }
 
@@ -334,13 +344,13 @@ void ItemBatch::PutItem(const Item& item, std::string bytes, const std::vector<s
   } else {
     writes.Put(Space::kHost, key, bytes);
   }
-  const std::vector<std::pair<std::string, std::string>> entries = IndexEntriesOf(item, run_.terms);
+  std::vector<std::pair<std::string, std::string>> entries = IndexEntriesOf(item, run_.terms);
   for (const std::string& before : keys_before) {
     const bool stays =
         std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == before; });
-    if (!stays) writes.Delete(Space::kHost, before);
+    if (!stays) late_puts_.push_back({before, std::nullopt});
   }
-  for (const auto& [at, value] : entries) writes.Put(Space::kHost, at, value);
+  for (auto& [at, value] : entries) late_puts_.push_back({std::move(at), std::move(value)});
 }
 
 absl::Status ItemBatch::Erase(const Item& item, WriteSet& writes) {

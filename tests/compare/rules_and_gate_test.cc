@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What may be ignored and what not, what people decide, and when the gate is open.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "src/compare/gate.h"
+#include "tests/compare/run_world.h"
+
+namespace northwind::testing {
+namespace {
+
+using internal::compare::JudgeGate;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using enum DiscrepancyClass;
+
+IgnoreRule Rule(std::string id, DiscrepancyClass of) {
+  return {.id = std::move(id), .owner = "ops", .reason = "known", .of = of, .from = kDay - 5, .to = kDay + 5,
+          .expires_at = Noon(kDay + 10), .max_count = 2, .max_units = {{"USD/2", 150'00}}};
+}
+
+TEST(Rules, ADifferenceOfMoneyIsNeverIgnored) {
+  RunWorld world;
+  for (const DiscrepancyClass of : {kDuplicate, kCurrency, kAmount, kFee, kMerchant}) {
+    EXPECT_THAT(world.run_->AddRule(Rule("r", of)), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("of:")));
+  }
+  IgnoreRule rule = Rule("r", kStatus);
+  rule.max_count = 0;
+  EXPECT_THAT(world.run_->AddRule(rule), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_count")));
+  rule = Rule("r r", kStatus);
+  EXPECT_THAT(world.run_->AddRule(rule), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("id")));
+  EXPECT_THAT(world.run_->Rules(), IsOkAndHolds(IsEmpty()));
+}
+
+TEST(Rules, WhatARuleCoversIsIgnoredAndTheDayMayBeClean) {
+  RunWorld world;
+  ASSERT_THAT(world.run_->AddRule(Rule("late-batch", kMissingThere)), IsOk());
+  world.Settle({Capture("pay_1", 100'00), Capture("pay_2", 1'00)});
+  world.Ingest({{.ref = "pay_2", .amount = "1.00"}});
+  const DayFigures day = world.Close();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kIgnored);
+  EXPECT_EQ(world.Find("capture:pay_1")->history.back().reason, "late-batch");
+  EXPECT_EQ(day.assets.at("USD/2").ours.ignored, (CountAndSum{1, 100'00}));
+  EXPECT_TRUE(day.clean());
+}
+
+TEST(Rules, CountAndValueAreCapped) {
+  RunWorld world;
+  ASSERT_THAT(world.run_->AddRule(Rule("r", kMissingThere)), IsOk());
+  world.Settle({Capture("a", 100'00), Capture("b", 50'01), Capture("c", 50'00), Capture("d", 0'01)});
+  world.Close();
+  EXPECT_EQ(world.Find("capture:a")->state, DiscrepancyState::kIgnored);
+  EXPECT_EQ(world.Find("capture:b")->state, DiscrepancyState::kOpen);  // 150.01 in all
+  EXPECT_EQ(world.Find("capture:c")->state, DiscrepancyState::kIgnored);
+  EXPECT_EQ(world.Find("capture:d")->state, DiscrepancyState::kOpen);  // the third
+  EXPECT_EQ(world.run_->Report(kDay, kDay)->rule_uses.at("r"), 2);
+  // What is resolved makes room.
+  world.Ingest({{.ref = "a", .amount = "100.00"}});
+  EXPECT_EQ(world.run_->Report(kDay, kDay)->rule_uses.at("r"), 1);
+}
+
+TEST(Rules, AllClassesMustBeCoveredAndLegMerchantDayAndAssetMustFit) {
+  RunWorld world;
+  IgnoreRule other_leg = Rule("leg", kDayShift);
+  other_leg.leg = Leg::kPayout;
+  IgnoreRule other_merchant = Rule("merchant", kDayShift);
+  other_merchant.merchant_id = "m9";
+  IgnoreRule other_days = Rule("days", kDayShift);
+  other_days.to = kDay - 1;
+  IgnoreRule other_asset = Rule("asset", kDayShift);
+  other_asset.max_units = {{"EUR/2", 1'000'00}};
+  for (const IgnoreRule& rule : {other_leg, other_merchant, other_days, other_asset}) ASSERT_THAT(world.run_->AddRule(rule), IsOk());
+  world.Settle(Capture("pay_1", 100'00));
+  world.Ingest({{.ref = "pay_1", .amount = "100.00", .status = "WON", .day = "2026-03-03"}});
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
+  ASSERT_THAT(world.run_->AddRule(Rule("day", kDayShift)), IsOk());
+  world.Close();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);  // its status is not covered
+  ASSERT_THAT(world.run_->AddRule(Rule("status", kStatus)), IsOk());
+  world.Close();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kIgnored);
+}
+
+TEST(Rules, AnExpiredRuleCoversNothingFromTheNextClosingOn) {
+  RunWorld world;
+  ASSERT_THAT(world.run_->AddRule(Rule("r", kMissingThere)), IsOk());
+  world.Settle(Capture("pay_1", 100'00));
+  world.Close();
+  world.clock_.Set(Noon(kDay + 10));
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kIgnored);
+  EXPECT_EQ(world.Close().by_state.at(DiscrepancyState::kOpen), 1);
+}
+
+TEST(Rules, WhatARetiredRuleCoveredIsOpenAgainAndItsIdIsUsedUp) {
+  RunWorld world;
+  ASSERT_THAT(world.run_->AddRule(Rule("r", kMissingThere)), IsOk());
+  world.Settle(Capture("pay_1", 100'00));
+  world.Close();
+  ASSERT_THAT(world.run_->RetireRule("r", "ops"), IsOk());
+  world.Check();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
+  EXPECT_EQ(world.Day().state, DayState::kReopened);
+  EXPECT_THAT(world.run_->Rules(), IsOkAndHolds(IsEmpty()));
+  EXPECT_THAT(world.run_->RetireRule("r", "ops"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(world.run_->AddRule(Rule("r", kStatus)), StatusIs(absl::StatusCode::kAlreadyExists));
+  world.ReopenRun();
+  EXPECT_THAT(world.run_->AddRule(Rule("r", kStatus)), StatusIs(absl::StatusCode::kAlreadyExists));
+}
+
+// ---- By hand ------------------------------------------------------------------------------------------------
+
+TEST(Decisions, AnExplanationHoldsUntilSomethingElseDiffers) {
+  RunWorld world;
+  world.Settle({Capture("pay_1", 100'00), Capture("pay_2", 1'00)});
+  world.Ingest({{.ref = "pay_1", .amount = "100.01"}, {.ref = "pay_2", .amount = "1.00"}});
+  EXPECT_FALSE(world.Close().clean());
+  ASSERT_THAT(world.run_->Explain("capture:pay_1", "ann", "a cent of rounding"), IsOk());
+  const DayFigures day = world.Close();
+  EXPECT_TRUE(day.clean());
+  EXPECT_EQ(day.assets.at("USD/2").ours.mismatched, (CountAndSum{1, 100'00}));
+  EXPECT_EQ(day.by_state.at(DiscrepancyState::kExplained), 1);
+  world.Ingest({{.ref = "pay_1", .amount = "900.00"}});
+  const Discrepancy found = *world.Find("capture:pay_1");
+  EXPECT_EQ(found.state, DiscrepancyState::kOpen);
+  ASSERT_THAT(found.history, SizeIs(3));
+  EXPECT_EQ(found.history[1].actor, "ann");
+  EXPECT_EQ(found.history[1].reason, "a cent of rounding");
+}
+
+TEST(Decisions, WhatAgreesByItselfIsNotDecidedByHand) {
+  RunWorld world;
+  world.Settle(Capture("pay_1", 100'00));
+  world.Ingest({{.ref = "pay_1", .amount = "99.00"}});
+  ASSERT_THAT(world.run_->Resolve("capture:pay_1", "ann", "mended"), IsOk());
+  ASSERT_THAT(world.run_->Reopen("capture:pay_1", "ann", "not yet"), IsOk());
+  world.Ingest({{.ref = "pay_1", .amount = "100.00"}});
+  EXPECT_THAT(world.run_->Explain("capture:pay_1", "ann", "x"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(world.run_->Explain("capture:none", "ann", "x"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(world.run_->Explain("capture:pay_1", "", "x"), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(Decisions, DiscrepanciesAreListedByPagesAndFilters) {
+  RunWorld world;
+  world.Settle({Capture("a", 1'00), Capture("b", 1'00), Capture("c", 1'00, 0, Noon(), "m2")});
+  world.Close();
+  world.Ingest({{.ref = "b", .amount = "2.00"}});
+  EXPECT_THAT(world.List({.first_class = kMissingThere}), SizeIs(2));
+  EXPECT_THAT(world.List({.merchant_id = "m2"}), SizeIs(1));
+  EXPECT_THAT(world.List({.day = kDay + 1}), IsEmpty());
+  EXPECT_THAT(world.List({.state = DiscrepancyState::kOpen}), SizeIs(3));
+  const DiscrepancyPage page = *world.run_->ListDiscrepancies({.limit = 2});
+  EXPECT_EQ(page.next, "capture:b");
+  EXPECT_THAT(world.List({.after = page.next, .limit = 2}), SizeIs(1));
+  EXPECT_THAT(world.run_->ListDiscrepancies({.limit = 0}), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+// ---- The gate -----------------------------------------------------------------------------------------------
+
+DayFigures Clean(absl::CivilDay day) {
+  DayFigures figures{.day = day, .state = DayState::kClosed, .rules_hash = "h", .canaries = {{kAmount, {kAmount}}}, .sound = true};
+  for (Coverage* side : {&figures.assets["USD/2"].ours, &figures.assets["USD/2"].theirs}) {
+    side->ingested = side->matched = {1, 5};
+  }
+  return figures;
+}
+
+struct GateCase {
+  const char* what;
+  std::vector<DayFigures> days;
+  size_t clean;
+  bool open;
+  const char* reason;
+};
+
+TEST(Gate, IsOpenExactlyAfterSoManyCleanDaysInARow) {
+  DayFigures reopened = Clean(kDay);
+  reopened.state = DayState::kReopened;
+  DayFigures with_open = Clean(kDay);
+  with_open.by_state[DiscrepancyState::kOpen] = 1;
+  DayFigures explained = Clean(kDay);
+  explained.by_state[DiscrepancyState::kExplained] = 1;
+  DayFigures unsound = Clean(kDay);
+  unsound.sound = false;
+  unsound.canaries = {{kAmount, {}}};
+  DayFigures incomplete = Clean(kDay);
+  incomplete.incomplete = {"USD/2: less"};
+  DayFigures uncovered = Clean(kDay);
+  uncovered.assets["USD/2"].ours.matched.count = 0;
+  DayFigures other_rules = Clean(kDay);
+  other_rules.rules_hash = "g";
+  DayFigures blank{.day = kDay, .state = DayState::kClosed, .rules_hash = "h"};
+  DayFigures blank_incomplete = blank;
+  blank_incomplete.incomplete = {"USD/2: less"};
+  const std::vector<GateCase> cases = {
+      {"nothing", {}, 0, false, "No day"},
+      {"one", {Clean(kDay)}, 1, false, "1 clean day in a row up to 2026-03-02; 2 are needed"},
+      {"two", {Clean(kDay - 1), Clean(kDay)}, 2, true, ""},
+      {"a hole", {Clean(kDay - 2), Clean(kDay)}, 1, false, "2026-03-01 was not closed"},
+      {"last is reopened", {Clean(kDay - 2), Clean(kDay - 1), reopened}, 0, false, "has changed"},
+      {"one before is reopened", {reopened, Clean(kDay + 1)}, 1, false, "has changed"},
+      {"one long before is reopened", {reopened, Clean(kDay + 1), Clean(kDay + 2)}, 2, true, ""},
+      {"open", {Clean(kDay - 2), Clean(kDay - 1), with_open}, 0, false, "1 discrepancy open"},
+      {"explained", {Clean(kDay - 1), explained}, 2, true, ""},
+      {"unsound", {Clean(kDay - 1), unsound}, 0, false, "not sound"},
+      {"incomplete", {Clean(kDay - 1), incomplete}, 0, false, "not complete"},
+      {"uncovered", {Clean(kDay - 1), uncovered}, 0, false, "accounted for"},
+      {"other rules", {other_rules, Clean(kDay + 1)}, 1, false, "another mapping or other rules"},
+      {"a day without business", {Clean(kDay - 1), blank, Clean(kDay + 1)}, 2, true, ""},
+      {"one that should have had some", {Clean(kDay - 1), blank_incomplete, Clean(kDay + 1)}, 1, false, "not complete"},
+  };
+  for (const GateCase& c : cases) {
+    const GateStatus gate = JudgeGate(c.days, 2, "h");
+    EXPECT_EQ(gate.days.size(), c.clean) << c.what;
+    EXPECT_EQ(gate.open, c.open) << c.what;
+    EXPECT_EQ(gate.reasons.empty(), c.open) << c.what;
+    EXPECT_THAT(gate.open ? "" : gate.reasons.front(), HasSubstr(c.reason)) << c.what;
+  }
+}
+
+class CleanWorld : public RunWorld {
+ public:
+  CleanWorld() {
+    for (int i = -1; i <= 0; ++i) {
+      const std::string id = absl::StrCat("pay_", i + 1);
+      Settle(Capture(id, 5'00, 0, Noon(kDay + i)));
+      Ingest({{.ref = id, .amount = "5.00", .day = absl::FormatCivilTime(kDay + i)}});
+      EXPECT_TRUE(Close(kDay + i).clean());
+    }
+  }
+};
+
+TEST(Gate, AnyChangeOfRulesBeginsTheCountAnew) {
+  CleanWorld world;
+  EXPECT_TRUE(world.run_->Gate()->open);
+  ASSERT_THAT(world.run_->AddRule(Rule("r", kStatus)), IsOk());
+  EXPECT_FALSE(world.run_->Gate()->open);
+  world.Close(kDay);
+  EXPECT_THAT(world.run_->Gate()->days, ElementsAre(kDay));
+  world.Close(kDay - 1);
+  EXPECT_TRUE(world.run_->Gate()->open);
+}
+
+TEST(Gate, ALateRowShutsItAndVoidsTheSignOff) {
+  CleanWorld world;
+  ASSERT_THAT(world.run_->SignOff(kDay - 1, kDay, "ann", "go"), IsOk());
+  RunReport report = *world.run_->Report(kDay - 1, kDay);
+  EXPECT_EQ(report.signed_by, "ann");
+  EXPECT_EQ(report.note, "go");
+  EXPECT_TRUE(report.gate.open);
+  EXPECT_EQ(world.run_->Report(kDay, kDay)->signed_by, "");  // of another report
+  world.ReopenRun();
+  EXPECT_EQ(world.run_->Report(kDay - 1, kDay)->signed_by, "ann");
+
+  world.Ingest({{.ref = "pay_9", .amount = "1.00"}});
+  report = *world.run_->Report(kDay - 1, kDay);
+  EXPECT_EQ(report.signed_by, "");
+  EXPECT_FALSE(report.gate.open);
+  EXPECT_EQ(report.unresolved_count, 1);
+  EXPECT_THAT(world.run_->SignOff(kDay - 1, kDay, "ann", ""), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("2026-03-02")));
+  // Mended and closed again it is to be signed again.
+  ASSERT_THAT(world.run_->Explain("capture:pay_9", "ann", "a test of theirs"), IsOk());
+  world.clock_.Advance(absl::Minutes(1));
+  world.Close(kDay);
+  EXPECT_TRUE(world.run_->Gate()->open);
+  EXPECT_EQ(world.run_->Report(kDay - 1, kDay)->signed_by, "");
+}
+
+}  // namespace
+}  // namespace northwind::testing
