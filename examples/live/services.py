@@ -13,11 +13,9 @@ Needs moto[server] and boto3 of PyPI (tests/requirements.txt), and PostgreSQL's 
 postgres, since it refuses root.
 """
 import argparse
-import ctypes
 import json
 import os
 import pathlib
-import pwd
 import re
 import shutil
 import signal
@@ -29,57 +27,10 @@ import time
 
 import boto3
 
+from postgres_server import START_SECONDS, Postgres, die_with_parent
+
 QUEUE = "payments.fifo"
-START_SECONDS = 60
 SENT_AT_ONCE = 10
-
-
-def postgres_bin():
-    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        raise SystemExit("services: no initdb in /usr/lib/postgresql/*/bin")
-    return found[-1].parent
-
-
-def die_with_parent():
-    """A server does not outlive this program, whatever ends it."""
-    ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG; to PostgreSQL: a fast shutdown
-
-
-class Postgres:
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
-        if self.user:
-            os.chown(self.directory, self.user.pw_uid, self.user.pw_gid)
-        data = self.directory / "data"
-        self.run(postgres_bin() / "initdb", "--pgdata", data, "--username", "northwind", "--auth", "trust",
-                 "--encoding", "UTF8", "--locale", "C.UTF-8")
-        with open(self.directory / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                [postgres_bin() / "postgres", "-D", data, "-k", self.directory, "-c", "listen_addresses="],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent, **self.identity())
-        self.connection = f"host={self.directory} user=northwind dbname=postgres"
-        deadline = time.monotonic() + START_SECONDS
-        ready = [postgres_bin() / "pg_isready", "-q", "-d", self.connection]
-        while subprocess.run(ready, check=False).returncode != 0:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("services: PostgreSQL did not start: " + (self.directory / "log").read_text())
-            time.sleep(0.05)
-
-    def identity(self):
-        if not self.user:
-            return {"cwd": self.directory}
-        return {"cwd": self.directory, "user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
-
-    def run(self, *words):
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, **self.identity())
-        if done.returncode:
-            raise SystemExit("services: " + done.stderr.decode(errors="replace"))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait()
 
 
 class Queue:

@@ -23,6 +23,9 @@ constexpr char kHelp[] =
                   the others the same thing under a new timestamp
   --malformed F   share of lines that are no valid event (default 0.0003)
   --conflicts F   share of lines that reuse an event's id and time for another amount (default 0.00015)
+  --days N        spread over so many days from 2024-03-01 on, instead of one line every 20 ms or so
+  --order-free    what is paid out was brought in by events that arrived before, or is far more than there can be: a system
+                  that settles by the day comes to the same results as one that settles by the event
   --output FILE   where to write; - is standard output (default -)
   --help          this text
 
@@ -94,6 +97,8 @@ int main(int argc, char** argv) {
   options.events = line.Number("--events", options.events, 0, 1'000'000'000'000);
   options.merchants = line.Number("--merchants", options.merchants, 1, 10'000'000);
   options.seed = line.Number("--seed", options.seed, 0, UINT64_MAX);
+  options.days = line.Number("--days", 0, 0, northwind::examples::kMaxStreamDays);
+  options.order_free = line.Flag("--order-free");
   const std::string path = line.Text("--output", "-");
   if (!ParseShare(line.Text("--duplicates", "0.1"), options.duplicates_ppm)) {
     return Usage("--duplicates must be a share from 0 to 0.5, such as 0.1");

@@ -13,11 +13,18 @@ constexpr std::array<const char*, 3> kCodes = {"USD", "EUR", "JPY"};
 constexpr std::array<int, 3> kScales = {2, 2, 0};
 constexpr int64_t kNanosPerTick = 37'000'000;
 constexpr int64_t kStart = 1'709'251'200;  // 2024-03-01T00:00:00Z
+constexpr uint64_t kNanosPerDay = 86'400'000'000'000;
+constexpr uint64_t kLinesPerTick = 2;  // about
+constexpr uint64_t kMoreThanThereIs = 1'000'000'000'000;
 
 std::string Numbered(const char* prefix, uint64_t n) {
   char text[32];
   std::snprintf(text, sizeof text, "%s%08llu", prefix, static_cast<unsigned long long>(n));
   return text;
+}
+
+int64_t NanosPerTick(const StreamOptions& options) {
+  return static_cast<int64_t>(options.days * kNanosPerDay / (options.events / kLinesPerTick + 1));
 }
 
 std::string Json(const PaymentEvent& event) {
@@ -33,8 +40,12 @@ void Replace(std::string& text, std::string_view piece, std::string_view by) {
 }  // namespace
 
 EventStream::EventStream(const StreamOptions& options)
-    : options_(options), state_(options.seed), funds_(options.merchants) {
-  NW_CHECK(options.merchants >= 1 && options.duplicates_ppm <= 500'000, "options in range");
+    : options_(options),
+      nanos_per_tick_(options.days == 0 ? kNanosPerTick : NanosPerTick(options)),
+      state_(options.seed),
+      funds_(options.merchants) {
+  NW_CHECK(options.merchants >= 1 && options.duplicates_ppm <= 500'000 && options.days <= kMaxStreamDays,
+           "options in range");
   // Zipf: the n-th merchant has 1/n of the first one's business.
   uint64_t sum = 0;
   for (uint64_t n = 1; n <= options.merchants; ++n) sizes_.push_back(sum += 1 + 1'000'000'000 / n);
@@ -93,14 +104,14 @@ uint64_t EventStream::PickAmount(uint8_t asset) {
 }
 
 absl::Time EventStream::TimeOf(uint64_t tick) {
-  int64_t nanos = static_cast<int64_t>(Below(kNanosPerTick));
+  int64_t nanos = static_cast<int64_t>(Below(static_cast<uint64_t>(nanos_per_tick_)));
   const uint64_t precision = Below(20);  // most systems count milliseconds
   if (precision < 12) {
     nanos -= nanos % 1'000'000;
   } else if (precision < 17) {
     nanos -= nanos % 1'000;
   }
-  return absl::FromUnixSeconds(kStart) + absl::Nanoseconds(static_cast<int64_t>(tick) * kNanosPerTick + nanos);
+  return absl::FromUnixSeconds(kStart) + absl::Nanoseconds(static_cast<int64_t>(tick) * nanos_per_tick_ + nanos);
 }
 
 PaymentEvent EventStream::Event(EventType type, uint32_t merchant, uint8_t asset, uint64_t tick, uint64_t units) {
@@ -141,6 +152,10 @@ void EventStream::Refunds(const PaymentEvent& captured, uint32_t merchant, uint8
   const uint64_t fee =
       captured.fee.has_value() ? static_cast<uint64_t>(absl::Uint128Low64(captured.fee->units.units())) : 0;
   uint64_t tick = tick_;
+  if (options_.order_free) {
+    OrderFreeRefunds(captured, merchant, asset);
+    return;
+  }
   // One in two is partial; now and then several come to more than the payment, and the last is refused.
   const uint64_t count = Chance(500) ? 1 : 2 + Below(2);
   for (uint64_t n = 1; n <= count; ++n) {
@@ -157,8 +172,35 @@ void EventStream::Refunds(const PaymentEvent& captured, uint32_t merchant, uint8
   }
 }
 
+void EventStream::OrderFreeRefunds(const PaymentEvent& captured, uint32_t merchant, uint8_t asset) {
+  const uint64_t gross = static_cast<uint64_t>(absl::Uint128Low64(captured.amount->units.units()));
+  const uint64_t fee =
+      captured.fee.has_value() ? static_cast<uint64_t>(absl::Uint128Low64(captured.fee->units.units())) : 0;
+  uint64_t tick = tick_;
+  const uint64_t count = Chance(600) ? 1 : 2 + Below(2);
+  for (uint64_t n = 1; n <= count; ++n) {
+    tick += 5 + Below(3000);
+    // Alone: all of it, or a part. Several: parts that come to less than the payment. Now and then one asks for more than the payment,
+    // which is refused whatever came before it.
+    const bool too_much = Chance(10);
+    const uint64_t part = std::max<uint64_t>(1, gross * (100 + Below(200)) / 1000);
+    const uint64_t units = too_much ? gross + 1 : count > 1 || Chance(400) ? std::min(part, gross) : gross;
+    if (!too_much && funds_[merchant][asset] < static_cast<int64_t>(units)) return;
+    PaymentEvent event = Event(EventType::kPaymentRefunded, merchant, asset, tick, units);
+    event.payment_id = captured.payment_id;
+    // Without an id, several could not be told apart.
+    if (count > 1 || !Chance(150)) event.refund_id = "r" + std::to_string(n);
+    if (const uint64_t back = fee * units / gross; !too_much && back > 0 && Chance(300)) {
+      event.fee = Money{.asset = event.amount->asset, .units = back};
+    }
+    if (!too_much) funds_[merchant][asset] -= static_cast<int64_t>(units);
+    Send(event, merchant, asset, tick, 0);
+  }
+}
+
 void EventStream::Dispute(const PaymentEvent& captured, uint32_t merchant, uint8_t asset) {
   const uint64_t gross = static_cast<uint64_t>(absl::Uint128Low64(captured.amount->units.units()));
+  if (options_.order_free && funds_[merchant][asset] < static_cast<int64_t>(gross)) return;
   const uint64_t tick = tick_ + 100 + Below(6000);
   PaymentEvent opened = Event(EventType::kDisputeOpened, merchant, asset, tick, gross);
   opened.payment_id = captured.payment_id;
@@ -173,23 +215,25 @@ void EventStream::Dispute(const PaymentEvent& captured, uint32_t merchant, uint8
   const uint64_t part = lost && Chance(250) ? std::max<uint64_t>(1, gross / 2) : 0;
   PaymentEvent ended = Event(lost ? EventType::kDisputeLost : EventType::kDisputeWon, merchant, asset, end, part);
   ended.payment_id = captured.payment_id;
-  Send(ended, merchant, asset, end, static_cast<int64_t>(!lost ? gross : part > 0 ? gross - part : 0));
+  Send(ended, merchant, asset, end, Freed(!lost ? gross : part > 0 ? gross - part : 0));
 }
 
 void EventStream::Payout(uint32_t merchant, uint8_t asset) {
   const int64_t funds = funds_[merchant][asset];
   uint64_t units;
+  bool too_much = false;
   if (Chance(15)) {
-    units = PickAmount(asset) * 50;  // more than most have
+    too_much = options_.order_free;
+    units = PickAmount(asset) * 50 + (too_much ? kMoreThanThereIs : 0);  // more than most have, or than anybody
   } else if (funds >= 100) {
-    units = 1 + static_cast<uint64_t>(funds) * (200 + Below(800)) / 1000;
+    units = 1 + static_cast<uint64_t>(funds) * (options_.order_free ? 100 + Below(400) : 200 + Below(800)) / 1000;
   } else {
     Payment(merchant, asset);
     return;
   }
   PaymentEvent requested = Event(EventType::kPayoutRequested, merchant, asset, tick_, units);
   requested.payout_id = Numbered("po_", ++payouts_);
-  funds_[merchant][asset] -= static_cast<int64_t>(units);
+  if (!too_much) funds_[merchant][asset] -= static_cast<int64_t>(units);
   const bool lost = Chance(1);
   const uint64_t late = Chance(25) ? 1 + Below(1500) : 0;
   if (!lost) Send(requested, merchant, asset, tick_ + late, 0);
@@ -206,7 +250,7 @@ void EventStream::Payout(uint32_t merchant, uint8_t asset) {
   const uint64_t paid = type != EventType::kPayoutPaid ? 0 : told > 0 ? told : units;
   PaymentEvent ended = Event(type, merchant, asset, end, told);
   ended.payout_id = requested.payout_id;
-  Send(ended, merchant, asset, end, static_cast<int64_t>(units - paid));
+  Send(ended, merchant, asset, end, Freed(units - paid));
 
   if (type != EventType::kPayoutPaid || !Chance(20)) return;
   const uint64_t back = end + 20 + Below(3000);
@@ -214,14 +258,15 @@ void EventStream::Payout(uint32_t merchant, uint8_t asset) {
   PaymentEvent returned = Event(EventType::kPayoutReturned, merchant, asset, back, part);
   returned.payout_id = requested.payout_id;
   // One in ten overtakes the news of the payment it returns.
-  Send(returned, merchant, asset, Chance(100) ? end - 1 : back, static_cast<int64_t>(part > 0 ? part : paid));
+  Send(returned, merchant, asset, Chance(100) ? end - 1 : back, Freed(part > 0 ? part : paid));
 }
 
 void EventStream::Adjustment(uint32_t merchant, uint8_t asset) {
   const uint64_t units = PickAmount(asset) / 10 + 1;
   PaymentEvent event = Event(EventType::kAdjustment, merchant, asset, tick_, units);
   event.payment_id = Numbered("adj:", ++adjustments_);
-  const bool credit = Chance(600);
+  const bool covered = !options_.order_free || funds_[merchant][asset] >= static_cast<int64_t>(units);
+  const bool credit = Chance(600) || !covered;
   event.direction = credit ? AdjustmentDirection::kCredit : AdjustmentDirection::kDebit;
   if (!credit) funds_[merchant][asset] -= static_cast<int64_t>(units);
   Send(event, merchant, asset, tick_, credit ? static_cast<int64_t>(units) : 0);

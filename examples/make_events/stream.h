@@ -26,7 +26,14 @@ struct StreamOptions {
   uint64_t duplicates_ppm = 100'000;  // up to 500,000
   uint64_t malformed_ppm = 300;
   uint64_t conflicts_ppm = 150;
+  // Days that the lines are spread over, from 2024-03-01T00:00:00Z: 0 … kMaxStreamDays; 0: one every 20 ms or so, however many.
+  uint64_t days = 0;
+  // What a merchant gives back or has paid out was brought in by captures and credits that arrived before it was asked for, and what is
+  // refused asks for more than there can be. So a system that settles by the day, what comes in before what goes out, comes to the
+  // same results as one that settles by the event.
+  bool order_free = false;
 };
+inline constexpr uint64_t kMaxStreamDays = 3650;
 
 // What was written so far.
 struct StreamCounts {
@@ -64,6 +71,8 @@ class EventStream {
   uint64_t Random();
   uint64_t Below(uint64_t n) { return Random() % n; }  // n is tiny beside 2^64: no bias to speak of
   bool Chance(uint64_t per_mille) { return Below(1000) < per_mille; }
+  // What a merchant gets back may arrive before what took it: not to be counted on in another order.
+  int64_t Freed(uint64_t units) const { return options_.order_free ? 0 : static_cast<int64_t>(units); }
   uint32_t PickMerchant();
   uint64_t PickAmount(uint8_t asset);
   absl::Time TimeOf(uint64_t tick);
@@ -72,6 +81,7 @@ class EventStream {
   void Tick();
   void Payment(uint32_t merchant, uint8_t asset);
   void Refunds(const PaymentEvent& captured, uint32_t merchant, uint8_t asset);
+  void OrderFreeRefunds(const PaymentEvent& captured, uint32_t merchant, uint8_t asset);
   void Dispute(const PaymentEvent& captured, uint32_t merchant, uint8_t asset);
   void Payout(uint32_t merchant, uint8_t asset);
   void Adjustment(uint32_t merchant, uint8_t asset);
@@ -81,6 +91,7 @@ class EventStream {
   void Push(Kind kind, std::string line, uint32_t merchant, uint8_t asset, uint64_t tick, int64_t funds = 0);
 
   const StreamOptions options_;
+  const int64_t nanos_per_tick_;
   uint64_t state_;
   uint64_t tick_ = 0;
   uint64_t order_ = 0;
