@@ -111,9 +111,9 @@ struct CutoverShare {
 struct CutoverPreview {
   uint64_t merchants = 0;                      // known, all
   std::map<std::string, absl::uint128> units;  // of all, known or not
-  CutoverShare now;
-  CutoverShare then;
-  std::vector<std::string> moved;  // the first kMaxPreviewMerchants that change sides
+  CutoverShare now;                            // with the switch as it is
+  CutoverShare then;                           // at the threshold, and with routing not switched to the batch
+  std::vector<std::string> moved;              // the first kMaxPreviewMerchants that change sides
 };
 inline constexpr size_t kMaxPreviewMerchants = 1000;
 

@@ -13,7 +13,6 @@
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
-#include "src/cutover/settings.h"
 #include "src/scheduler/policy.h"
 #include "src/settlement/event_text.h"
 #include "src/settlement/payout_follower.h"
@@ -264,10 +263,13 @@ Payouts::~Payouts() = default;
 
 namespace {
 
+// What src/cutover keeps, which stands above this.
+constexpr std::string_view kCutoverSettingsKey = "nw/cutover/settings";
+
 // Where both pay, each payment would be paid twice without claims.
 absl::Status CheckClaims(const Payouts::Parts& parts, const PayoutOptions& options) {
   if (options.batch_system == BatchSystem::kGone || parts.rail.ClaimsFirst()) return absl::OkStatus();
-  NW_ASSIGN_OR_RETURN(const auto cutover, parts.store.Get(internal::kCutoverSettingsKey));
+  NW_ASSIGN_OR_RETURN(const auto cutover, parts.store.Get(kCutoverSettingsKey));
   if (!cutover.has_value() && !parts.store.engine().was_shadow()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       "payouts: there is a batch system beside this store, and the rail does not claim before it pays: give a "
