@@ -214,6 +214,7 @@ class Cutover {
   absl::Status Finish(absl::Span<const std::string> ids);
 
   // ---- Up: needs the gate
+  // FailedPrecondition in a shadow store, as for Override::kAllow: nobody would pay what it takes from the batch.
   // To the next stage. FailedPrecondition with the gate's reasons if it is shut, if routing is switched to the batch, or at the last stage.
   absl::Status Raise(const ParallelRun& run, std::string_view actor, std::string_view reason);
   absl::Status ForceRaise(uint32_t threshold, std::string_view actor,
@@ -276,6 +277,7 @@ class ClaimedRail final : public PayoutRail {
       : rail_(rail), claims_(claims), cutover_(cutover) {}
   RailAnswer Submit(const PayoutInstruction& payout) override;
   RailAnswer Query(const PayoutInstruction& payout) override;
+  bool ClaimsFirst() const override { return true; }
 
  private:
   PayoutRail& rail_;

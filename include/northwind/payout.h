@@ -76,6 +76,8 @@ class PayoutRail {
   // Is called once for a payout, unless a Query said kNotFound since, or either call kWithheld. That it will be called is on disk before it is.
   virtual RailAnswer Submit(const PayoutInstruction& payout) = 0;
   virtual RailAnswer Query(const PayoutInstruction& payout) = 0;
+  // Whether it submits nothing without a claim, as ClaimedRail does. A rail around another answers as that one.
+  virtual bool ClaimsFirst() const { return false; }
 };
 
 enum class PayoutState : uint8_t {
@@ -144,6 +146,10 @@ struct PayoutPage {
   std::string next;
 };
 
+// Whether a batch system pays out beside northwind. It does in a store that was a shadow, or that a cutover was begun in (cutover.h),
+// until somebody says that it is gone.
+enum class BatchSystem : uint8_t { kBeside, kGone };
+
 struct PayoutOptions {
   // Of events made from answers; the system's if null. Should be the scheduler's.
   Clock* clock = nullptr;
@@ -152,6 +158,8 @@ struct PayoutOptions {
   absl::Duration lease = absl::Minutes(10);  // 1 s … 24 h; prolonged between the calls of a batch
   // Between calls of the rail. It must not end: a payout is asked about until the rail answers.
   RetryPolicy policy = DefaultPolicy();
+
+  BatchSystem batch_system = BatchSystem::kBeside;
 
   static RetryPolicy DefaultPolicy();  // 1 s, doubling to 15 minutes, equal jitter
 };
@@ -174,7 +182,8 @@ class Payouts {
     Intake& intake;
     PayoutRail& rail;
   };
-  // All parts must outlive it. InvalidArgument for options out of range; FailedPrecondition if the store has payouts open.
+  // All parts must outlive it. InvalidArgument for options out of range; FailedPrecondition if the store has payouts open, or
+  // is a shadow, or there is a batch system beside it (BatchSystem) and the rail does not claim first.
   static absl::StatusOr<std::unique_ptr<Payouts>> Open(const Parts& parts, const PayoutOptions& options = {});
   ~Payouts();  // Stop()
   Payouts(const Payouts&) = delete;

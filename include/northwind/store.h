@@ -22,10 +22,19 @@ class Engine;
 struct StoreOnEngine;
 }  // namespace internal
 
+// What is computed in a shadow store leaves it nowhere: Payouts and Webhooks do not open on it. Everything else is as ever. The mark is
+// in the store itself, and goes with copies of it.
+enum class StoreMode : uint8_t {
+  kAsIs,         // what the store is; a new one is live
+  kShadow,       // make a shadow store, or open one; a live store that holds anything is refused
+  kLeaveShadow,  // live from now on, for good
+};
+
 struct StoreOptions {
   // A directory. Made (with its parents) if it does not exist and `create_if_missing` holds.
   std::string path;
   bool create_if_missing = true;
+  StoreMode mode = StoreMode::kAsIs;
   // Writes are refused (ResourceExhausted) while the disk has less free than this, so that the ledger can still be
   // opened, read and compacted. 0 switches the check off.
   uint64_t free_space_floor_bytes = 256 << 20;
@@ -40,7 +49,7 @@ struct StoreOptions {
 class Store {
  public:
   // Errors: FailedPrecondition if another process (or this one) has the directory open, if it holds something that
-  // is not a northwind store, or a format newer than this library; NotFound if missing and not to be made;
+  // is not a northwind store, or a format newer than this library, or is to be a shadow and holds records of a live one; NotFound if missing and not to be made;
   // DataLoss if damaged; PermissionDenied, ResourceExhausted and Unavailable from the file system.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
 
@@ -52,6 +61,7 @@ class Store {
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
 
   const std::string& path() const;
+  bool shadow() const;
 
   // For northwind's own layers and tests.
   friend struct internal::StoreOnEngine;  // northwind's own tests, on an engine over a faulty disk

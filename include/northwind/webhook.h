@@ -409,7 +409,7 @@ class Webhooks {
     Scheduler& scheduler;  // its queues "nw/webhook" and "nw/webhook/now"
   };
   // All parts must outlive it. Messages are made of what is recorded after the first Open on a store. InvalidArgument for options out of
-  // range; FailedPrecondition names a host key that is missing, or the store has webhooks open; DataLoss for damaged records.
+  // range; FailedPrecondition names a host key that is missing, or the store has webhooks open, or is a shadow; DataLoss for damaged records.
   static absl::StatusOr<std::unique_ptr<Webhooks>> Open(const Parts& parts, const WebhookOptions& options);
   ~Webhooks();  // Stop()
   Webhooks(const Webhooks&) = delete;

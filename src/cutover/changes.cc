@@ -39,10 +39,17 @@ std::string Describe(const GateStatus& gate) {
 
 }  // namespace
 
+// A shadow cannot pay: what it took from the batch, nobody would.
+absl::Status Cutover::Core::CheckLive() const {
+  if (!store_.shadow()) return absl::OkStatus();
+  return absl::FailedPreconditionError("cutover: in a shadow store everything stays with the batch");
+}
+
 // ---- Up -----------------------------------------------------------------------------------------------------
 
 absl::Status Cutover::Core::Raise(const GateStatus& gate, std::string_view actor, std::string_view reason) {
   NW_RETURN_IF_ERROR(CheckGate(gate));
+  NW_RETURN_IF_ERROR(CheckLive());
   return Change({actor, "raise", reason, Describe(gate)}, Direction::kUp, [this](Settings& settings) {
     if (settings.routed_to_batch) return absl::FailedPreconditionError("cutover: routing is switched to the batch");
     const auto stage = std::upper_bound(options_.stages.begin(), options_.stages.end(), settings.threshold);
@@ -53,6 +60,7 @@ absl::Status Cutover::Core::Raise(const GateStatus& gate, std::string_view actor
 }
 
 absl::Status Cutover::Core::ForceRaise(uint32_t threshold, std::string_view actor, std::string_view reason) {
+  NW_RETURN_IF_ERROR(CheckLive());
   return Change({actor, "force_raise", reason, "without the gate"}, Direction::kUp, [threshold](Settings& settings) {
     if (threshold <= settings.threshold || threshold > kBasisPoints) {
       return Error(absl::StatusCode::kInvalidArgument, "cutover: the threshold is ", settings.threshold,
@@ -159,6 +167,7 @@ absl::Status Cutover::Core::SetOverride(std::string_view merchant_id, std::optio
   NW_RETURN_IF_ERROR(internal::CheckActor(actor));
   NW_RETURN_IF_ERROR(internal::CheckReason(reason));
   NW_RETURN_IF_ERROR(internal::CheckMerchantId(merchant_id));
+  if (value == Override::kAllow) NW_RETURN_IF_ERROR(CheckLive());
   if (value.has_value() && *value != Override::kAllow && *value != Override::kDeny) {
     return absl::InvalidArgumentError("cutover: an override is to allow or to deny");
   }

@@ -78,6 +78,7 @@ class Cutover::Core {
   // To go down is never refused: it holds in this process even if it cannot be written.
   enum class Direction : uint8_t { kUp, kDown };
 
+  absl::Status CheckLive() const;
   Settings live() const;
   Settings durable() const;
   Counts counts() const;

@@ -13,6 +13,7 @@
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
+#include "src/cutover/settings.h"
 #include "src/scheduler/policy.h"
 #include "src/settlement/event_text.h"
 #include "src/settlement/payout_follower.h"
@@ -261,7 +262,24 @@ absl::StatusOr<PayoutPage> Payouts::Core::List(const PayoutQuery& query) const {
 Payouts::Payouts(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Payouts::~Payouts() = default;
 
+namespace {
+
+// Where both pay, each payment would be paid twice without claims.
+absl::Status CheckClaims(const Payouts::Parts& parts, const PayoutOptions& options) {
+  if (options.batch_system == BatchSystem::kGone || parts.rail.ClaimsFirst()) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(const auto cutover, parts.store.Get(internal::kCutoverSettingsKey));
+  if (!cutover.has_value() && !parts.store.engine().was_shadow()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "payouts: there is a batch system beside this store, and the rail does not claim before it pays: give a "
+      "ClaimedRail, or say with PayoutOptions::batch_system that the batch is gone");
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Payouts>> Payouts::Open(const Parts& parts, const PayoutOptions& options) {
+  // Before there is anything that could call the rail.
+  if (parts.store.shadow()) return absl::FailedPreconditionError("a shadow store pays nothing: payouts do not open");
+  NW_RETURN_IF_ERROR(CheckClaims(parts, options));
   if (options.workers < 1 || options.workers > 256)
     return absl::InvalidArgumentError("payouts: workers must be 1 to 256");
   if (options.batch < 1 || options.batch > kMaxBatch) {

@@ -4,6 +4,7 @@
 //
 //   "identity"  "northwind" ‖ format version (BE u32) ‖ uuid (16 bytes)
 //   "dropping"  empty; there while the derived spaces are being emptied
+//   "mode"      "shadow", or "left shadow"; nothing: live, as ever
 #include "src/store/database.h"
 
 #include <unistd.h>
@@ -31,6 +32,9 @@ constexpr uint32_t kFormatVersion = 1;
 constexpr std::string_view kMagic = "northwind";
 constexpr char kIdentityKey[] = "identity";
 constexpr char kDroppingKey[] = "dropping";
+constexpr char kModeKey[] = "mode";
+constexpr char kShadow[] = "shadow";
+constexpr char kLeftShadow[] = "left shadow";
 
 constexpr std::array<std::string_view, kSpaceCount> kSpaceNames = {"default", "journal",    "host",  "ids",
                                                                    "entries", "references", "links", "accounts",
@@ -146,6 +150,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const StoreOptions& opt
   }
   NW_RETURN_IF_ERROR(database->OpenRocksDb(present, first_log));
   NW_RETURN_IF_ERROR(database->LoadIdentity());
+  NW_RETURN_IF_ERROR(database->LoadMode());
   std::string mark;
   const rocksdb::Status dropping =
       database->db().Get(PointRead(Space::kMeta), database->handle(Space::kMeta), kDroppingKey, &mark);
@@ -245,6 +250,35 @@ absl::Status Database::OpenRocksDb(const Spaces& present, std::optional<uint64_t
 
 // ---- Database: identity -------------------------------------------------------------------------------------
 
+absl::Status Database::LoadMode() {
+  std::string mode;
+  const rocksdb::Status status = db_->Get(PointRead(Space::kMeta), handle(Space::kMeta), kModeKey, &mode);
+  if (!status.ok() && !status.IsNotFound()) return ToStatus(status, "reading the mode of store " + path());
+  if (!mode.empty() && mode != kShadow && mode != kLeftShadow) {
+    return Error(absl::StatusCode::kDataLoss, "store ", path(), " has a damaged record of its mode");
+  }
+  shadow_ = mode == kShadow;
+  was_shadow_ = !mode.empty();
+  if (options_.mode == StoreMode::kLeaveShadow && shadow_) return WriteMode(kLeftShadow);
+  if (options_.mode != StoreMode::kShadow || shadow_) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(const std::string_view used, FirstUsedSpace());
+  if (!used.empty()) {
+    return Error(absl::StatusCode::kFailedPrecondition, "store ", path(), " is live, with records in space ",
+                 ToAbsl(used), ": it cannot become a shadow");
+  }
+  return WriteMode(kShadow);
+}
+
+absl::Status Database::WriteMode(std::string_view mode) {
+  const std::string context = "writing the mode of store " + path();
+  NW_RETURN_IF_ERROR(ToStatus(
+      db_->Put(SyncedWrite(), handle(Space::kMeta), kModeKey, rocksdb::Slice(mode.data(), mode.size())), context));
+  shadow_ = mode == kShadow;
+  was_shadow_ = true;
+  // As with the identity: one record must not keep a log alive.
+  return ToStatus(db_->Flush(rocksdb::FlushOptions(), handle(Space::kMeta)), context);
+}
+
 absl::Status Database::LoadIdentity() {
   std::string identity;
   const rocksdb::Status status = db_->Get(PointRead(Space::kMeta), handle(Space::kMeta), kIdentityKey, &identity);
@@ -259,6 +293,8 @@ absl::Status Database::LoadIdentity() {
     return Error(absl::StatusCode::kDataLoss, "store ", path(), " has no identity record, but records in space ",
                  ToAbsl(used));
   }
+  // Before there is an identity, so that what was to be a shadow is never found as a live store.
+  NW_RETURN_IF_ERROR(LoadMode());
   std::array<uint8_t, 16> uuid;
   NW_CHECK(getentropy(uuid.data(), uuid.size()) == 0, "the system has no random numbers");
   NW_RETURN_IF_ERROR(WriteIdentity(uuid));

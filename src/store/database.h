@@ -75,6 +75,8 @@ class Database {
   Poison& poison() const { return *poison_; }
   FreeSpaceFloor& floor() { return floor_; }
 
+  bool shadow() const { return shadow_; }
+  bool was_shadow() const { return was_shadow_; }
   std::array<uint8_t, 16> uuid() const;
   absl::Status SetUuid(const std::array<uint8_t, 16>& uuid);
   absl::Status DropDerived();
@@ -90,6 +92,9 @@ class Database {
   absl::Status RefuseUnknownSpace(const std::string& name);
   // `first_log` is the number of the first log that RocksDB will read, if there is one and it is known.
   absl::Status OpenRocksDb(const Spaces& present, std::optional<uint64_t> first_log);
+  // Reads the mark, and makes of it what the options ask for.
+  absl::Status LoadMode();
+  absl::Status WriteMode(std::string_view mode);
   absl::Status LoadIdentity();
   absl::Status WriteIdentity(const std::array<uint8_t, 16>& uuid);
   // The name of a space that holds something, leaving out kMeta; empty if none does.
@@ -110,6 +115,8 @@ class Database {
   rocksdb::FileLock* lock_ = nullptr;
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kSpaceCount> handles_{};
+  bool shadow_ = false;
+  bool was_shadow_ = false;  // or is
   mutable absl::Mutex uuid_mutex_;
   std::array<uint8_t, 16> uuid_ ABSL_GUARDED_BY(uuid_mutex_){};
 };

@@ -26,6 +26,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const StoreOptions& options
 }
 
 const std::string& Engine::path() const { return rep_->database->path(); }
+bool Engine::shadow() const { return rep_->database->shadow(); }
+bool Engine::was_shadow() const { return rep_->database->was_shadow(); }
 std::array<uint8_t, 16> Engine::uuid() const { return rep_->database->uuid(); }
 absl::Status Engine::SetUuid(const std::array<uint8_t, 16>& uuid) { return rep_->database->SetUuid(uuid); }
 absl::Status Engine::poison() const { return rep_->database->poison().status(); }

@@ -182,6 +182,9 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const std::string& path() const;
+  // Marked as one that sends nothing: see StoreMode.
+  bool shadow() const;
+  bool was_shadow() const;  // or is
   // 16 random bytes drawn when the store was made; kept by copies and imports.
   std::array<uint8_t, 16> uuid() const;
   // Replaces the identity of a store that holds nothing but meta data (import); FailedPrecondition otherwise. Durable.

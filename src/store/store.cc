@@ -23,5 +23,6 @@ absl::StatusOr<std::optional<std::string>> Store::Get(std::string_view key) cons
 }
 
 const std::string& Store::path() const { return engine_->path(); }
+bool Store::shadow() const { return engine_->shadow(); }
 
 }  // namespace northwind

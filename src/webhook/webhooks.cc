@@ -195,6 +195,8 @@ class Webhooks::Core {
 
 absl::StatusOr<std::unique_ptr<Webhooks::Core>> Webhooks::Core::Open(const Parts& parts, const WebhookOptions& options,
                                                                      http::ResolveFunction resolve) {
+  // Before there is anything that could send.
+  if (parts.store.shadow()) return absl::FailedPreconditionError("a shadow store sends nothing: webhooks do not open");
   NW_RETURN_IF_ERROR(CheckOptions(options));
   NW_ASSIGN_OR_RETURN(http::ClientOptions client, ClientOptionsOf(options));
   if (resolve) client.resolve = std::move(resolve);

@@ -370,6 +370,15 @@ TEST_F(ClaimedPayoutTest, AWorkerThatLosesItsLeaseAfterTheClaimIsAskedAboutAtThe
   EXPECT_EQ(bank_.executions(), (std::map<std::string, int>{{"po1", 1}}));
 }
 
+TEST_F(ClaimedPayoutTest, BesideABatchOnlyARailThatClaimsIsTakenUntilTheBatchIsGone) {
+  payouts_.reset();
+  const Payouts::Parts bare{*ledger_, *store_, *scheduler_, *intake_, bank_};
+  EXPECT_THAT(Payouts::Open(bare), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("ClaimedRail")));
+  PayoutOptions options;
+  options.batch_system = BatchSystem::kGone;
+  EXPECT_THAT(Payouts::Open(bare, options), IsOk());
+}
+
 TEST_F(ClaimedPayoutTest, ManyWorkersABadNetworkAndABatchThatClaimsAtTheSameTimePayEachOnce) {
   payouts_.reset();
   PayoutOptions options;

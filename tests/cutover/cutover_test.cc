@@ -11,6 +11,8 @@
 #include "gtest/gtest.h"
 #include "src/cutover/core.h"
 #include "tests/cutover/cutover_fixture.h"
+#include "tests/support/fault_fs.h"
+#include "tests/support/store_on.h"
 
 namespace northwind::testing {
 namespace {
@@ -274,6 +276,65 @@ TEST_F(CutoverTest, OptionsOutOfRangeAreRefused) {
   }
 }
 
+// ---- When nothing can be written ------------------------------------------------------------------------------
+
+TEST(CutoverOnAFullDisk, GoingDownHoldsAndIsWrittenWithTheNextChange) {
+  FaultFs disk;
+  // So low a floor is asked for at every write.
+  const StoreOptions options{.path = "/db", .free_space_floor_bytes = 1};
+  NW_ASSERT_OK_AND_ASSIGN(auto store, OpenStoreOn(disk.env(), options));
+  NW_ASSERT_OK_AND_ASSIGN(auto cutover, Cutover::Open(*store, {.salt = "s"}));
+  ASSERT_THAT(cutover->AddMerchants(std::vector<std::string>{"m1"}, "ann"), IsOk());
+  ASSERT_THAT(cutover->ForceRaise(kBasisPoints, "ann", "test"), IsOk());
+
+  disk.SetFreeSpace(0);
+  const auto refused = StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("is not durable"));
+  EXPECT_THAT(cutover->StopSending("ann", "now"), refused);
+  EXPECT_THAT(cutover->RouteToBatch("ann", "now"), refused);
+  EXPECT_THAT(cutover->Lower(500, "ann", "now"), refused);
+  EXPECT_THAT(cutover->Lower(500, "ann", "again"), refused) << "asked for again, it is tried again";
+  EXPECT_TRUE(cutover->Status().sending_stopped);
+  EXPECT_TRUE(cutover->Status().routed_to_batch);
+  EXPECT_EQ(cutover->Status().threshold, 500U);
+  EXPECT_EQ(cutover->Peek("m1"), kBatch);
+  EXPECT_EQ(cutover->Status().epoch, 2U);
+  // The way up is taken only together with its line.
+  EXPECT_THAT(cutover->ForceRaise(600, "ann", "test"), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(cutover->Status().threshold, 500U);
+
+  disk.SetFreeSpace(uint64_t{1} << 40);
+  ASSERT_THAT(cutover->StopSending("ann", "there is room"), IsOk());
+  EXPECT_THAT(cutover->AuditLog(2)->front().detail,
+              AllOf(HasSubstr("threshold: 10000 -> 500"), HasSubstr("routed_to_batch: no -> yes"),
+                    HasSubstr("sending_stopped: no -> yes")));
+  cutover.reset();
+  store.reset();
+  NW_ASSERT_OK_AND_ASSIGN(store, OpenStoreOn(disk.env(), options));
+  NW_ASSERT_OK_AND_ASSIGN(cutover, Cutover::Open(*store, {.salt = "s"}));
+  EXPECT_TRUE(cutover->Status().sending_stopped);
+  EXPECT_TRUE(cutover->Status().routed_to_batch);
+  EXPECT_EQ(cutover->Status().threshold, 500U);
+  cutover.reset();
+  store.reset();
+}
+
+// ---- In a shadow --------------------------------------------------------------------------------------------
+
+TEST(CutoverInAShadow, EverythingStaysWithTheBatch) {
+  const TempDir directory;
+  const StoreOptions options{.path = directory / "s", .mode = StoreMode::kShadow, .free_space_floor_bytes = 0};
+  NW_ASSERT_OK_AND_ASSIGN(auto store, Store::Open(options));
+  NW_ASSERT_OK_AND_ASSIGN(auto cutover, Cutover::Open(*store, {.salt = "s"}));
+  ASSERT_THAT(cutover->AddMerchants(std::vector<std::string>{"m1"}, "ann"), IsOk());
+  const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("shadow"));
+  EXPECT_THAT(cutover->ForceRaise(kBasisPoints, "ann", "test"), refused);
+  EXPECT_THAT(CutoverOnGate::Raise(*cutover, {.open = true}, "ann", "test"), refused);
+  EXPECT_THAT(cutover->SetOverride("m1", Override::kAllow, "ann", "test"), refused);
+  EXPECT_THAT(cutover->SetOverride("m1", Override::kDeny, "ann", "test"), IsOk());
+  EXPECT_THAT(cutover->RouteToBatch("ann", "test"), IsOk());
+  EXPECT_EQ(cutover->Status().threshold, 0U);
+}
+
 // ---- Threads ------------------------------------------------------------------------------------------------
 
 TEST_F(CutoverTest, WhatIsAssignedAfterRoutingToTheBatchGoesToTheBatchOnEveryThread) {
@@ -302,10 +363,13 @@ TEST_F(CutoverTest, WhatIsAssignedAfterRoutingToTheBatchGoesToTheBatchOnEveryThr
   }
   while (before < 4 * kThreads && !HasFailure()) std::this_thread::yield();
   ASSERT_THAT(cutover_->RouteToBatch("ann", "now"), IsOk());
+  const uint64_t residue = cutover_->Status().residue;
   routed = true;
   while (late < 4 * kThreads && !HasFailure()) std::this_thread::yield();
   done = true;
   for (std::thread& thread : threads) thread.join();
+  // Nor did any that had begun before come to another answer after the switch was set.
+  EXPECT_EQ(cutover_->Status().residue, residue);
   // What the threads assigned together, they were told alike, before and after.
   NW_ASSERT_OK_AND_ASSIGN(const Assignment shared, cutover_->Find("shared_0"));
   EXPECT_EQ(shared.system, kNorthwind);

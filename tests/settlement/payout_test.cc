@@ -435,6 +435,25 @@ TEST_F(PayoutTest, AnswersOutOfRangeAreUnknownAndAskedForAgain) {
   EXPECT_EQ(Merchant().debits_held, 300U);
 }
 
+// Whatever the rail is: there is none that it could call.
+TEST(PayoutInAShadow, DoesNotOpenAndOnceLeftOnlyOnARailThatClaims) {
+  const TempDir directory;
+  ScriptedRail rail;
+  for (const StoreMode mode : {StoreMode::kShadow, StoreMode::kAsIs, StoreMode::kLeaveShadow}) {
+    NW_ASSERT_OK_AND_ASSIGN(auto store,
+                            Store::Open({.path = directory / "s", .mode = mode, .free_space_floor_bytes = 0}));
+    NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(*store));
+    NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(*store));
+    NW_ASSERT_OK_AND_ASSIGN(auto intake, Intake::Open(*ledger, *store));
+    PayoutOptions options;
+    const bool shadow = mode != StoreMode::kLeaveShadow;
+    EXPECT_THAT(Payouts::Open({*ledger, *store, *scheduler, *intake, rail}, options),
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(shadow ? "shadow" : "ClaimedRail")));
+    options.batch_system = BatchSystem::kGone;
+    EXPECT_EQ(Payouts::Open({*ledger, *store, *scheduler, *intake, rail}, options).ok(), !shadow);
+  }
+}
+
 TEST_F(PayoutTest, WhatIsWithheldCountsAsNotSubmittedAndIsSubmittedAgain) {
   Request();
   Follow();

@@ -82,6 +82,16 @@ TEST_F(WebhooksTest, AStoreHasOneOfThemOpen) {
               StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
+// Before an option is looked at: there is no client that could send.
+TEST(WebhooksInAShadow, DoNotOpen) {
+  const TempDir directory;
+  NW_ASSERT_OK_AND_ASSIGN(auto store, Store::Open({.path = directory / "s", .mode = StoreMode::kShadow}));
+  NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(*store));
+  NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(*store));
+  EXPECT_THAT(Webhooks::Open({*ledger, *store, *scheduler}, {}).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("shadow")));
+}
+
 TEST_F(WebhooksTest, AMissingHostKeyIsFoundOnOpening) {
   Create("m1", {.id = "ep", .url = "http://127.0.0.1:1/"});
   webhooks_.reset();
