@@ -16,6 +16,8 @@ int main() {
   const auto refused = nw::Mirror::Open(**ledger, {.connection = "dbname=finance", .schema = "No Schema"});
   const auto mirror = nw::Mirror::Open(**ledger, {.connection = "dbname=finance"});
   if (!mirror.ok() || !absl::IsInvalidArgument(refused.status())) return 1;
+  const auto claims = nw::PostgresClaims::Open({.connection = "dbname=finance"});
+  if (!claims.ok() || !absl::IsInvalidArgument((*claims)->Find("no id").status())) return 1;
   std::printf("mirror: %s\n", (*mirror)->Stats().state == nw::MirrorState::kStopped ? "stopped" : "running");
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/postgres/claims_fixture.h"
@@ -19,7 +20,7 @@ class ClaimsSchema : public ClaimsFixture {
  protected:
   // Until so many sessions of this database wait for a lock.
   void AwaitWaiting(int count) {
-    const absl::Time deadline = absl::Now() + absl::Minutes(2);
+    const absl::Time deadline = absl::Now() + absl::Minutes(1);
     const std::string waiting = absl::StrCat(
         "SELECT count(DISTINCT pid) >= ", count,
         " FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted");
