@@ -43,7 +43,7 @@ constexpr char kHelp[] =
   --key COLUMN       of the result: unique, never null
   --mapping FILE     how its columns are read, as JSON
   --totals FILE      what it says that it has of each day, as JSON: {"2024-03-01": {"USD/2": {"count": 3, "sum": "-1250"}}}
-  --gate-days N      days that must be clean in a row (default 5)
+  --gate-days N      days that must be clean in a row (default 14)
   --list FILE        write every discrepancy, a line of JSON each
   --report FILE      write the report as a page of HTML
   --quiet            no report on standard output
@@ -271,7 +271,7 @@ std::string ReadArguments(ex::CommandLine& line, Settings& settings) {
   settings.totals = line.Text("--totals", "");
   settings.list = line.Text("--list", "");
   settings.report = line.Text("--report", "");
-  settings.gate_days = static_cast<int>(line.Number("--gate-days", 5, 1, 365));
+  settings.gate_days = static_cast<int>(line.Number("--gate-days", 14, 1, 365));
   settings.quiet = line.Flag("--quiet");
   if (!line.ok()) return line.error();
   if (settings.ledger.empty() || settings.compare.empty() || settings.connection.empty() || settings.sql.empty() ||

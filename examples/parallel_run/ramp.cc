@@ -44,7 +44,7 @@ constexpr char kHelp[] =
   --mapping FILE     of that run
   --connection TEXT  a PostgreSQL in which both systems claim what they pay
   --bank FILE        the books of a simulated bank; made if there are none
-  --gate-days N      as the parallel run was given (default 5)
+  --gate-days N      as the parallel run was given (default 14)
   --payouts N        in each stage (default 500)
   --merchants N      that they are of (default 400)
   --seed N           of the bank's faults (default 1)
@@ -56,7 +56,7 @@ bank; 1 it failed or one was not; 2 bad arguments.
 )";
 
 constexpr char kActor[] = "ramp";
-constexpr absl::Duration kPatience = absl::Minutes(3);
+constexpr absl::Duration kPatience = absl::Minutes(10);
 constexpr absl::Duration kLook = absl::Milliseconds(20);
 constexpr absl::Duration kBankTakes = absl::Milliseconds(5);  // up to, for a call
 constexpr int64_t kCaptured = 100'000;
@@ -103,8 +103,9 @@ absl::StatusOr<Parts> Open(const Settings& settings) {
   NW_RETURN_IF_ERROR(nw::PostgresClaims::Migrate(claims));
   NW_ASSIGN_OR_RETURN(parts.claims, nw::PostgresClaims::Open(claims));
   NW_ASSIGN_OR_RETURN(parts.cutover, nw::Cutover::Open(*parts.store, {.salt = "demonstration"}));
-  NW_ASSIGN_OR_RETURN(parts.bank,
-                      ex::SimulatedRail::Open(settings.bank, {.seed = settings.seed, .latency = kBankTakes}));
+  // What the bank has not got must be sent again, which waits for minutes if sending is stopped just then: so it gets everything.
+  NW_ASSIGN_OR_RETURN(
+      parts.bank, ex::SimulatedRail::Open(settings.bank, {.seed = settings.seed, .lost = 0, .latency = kBankTakes}));
   parts.rail = std::make_unique<nw::ClaimedRail>(*parts.bank, *parts.claims, *parts.cutover);
   nw::PayoutOptions options{.batch = 4};
   options.policy.initial = absl::Milliseconds(20);
@@ -205,7 +206,6 @@ class Ramp {
     NW_RETURN_IF_ERROR(RollBack());
     NW_RETURN_IF_ERROR(Stage("rolled back"));
     NW_RETURN_IF_ERROR(parts_.cutover->ResumeRouting(*parts_.run, kActor, "it was the monitor, not the money"));
-    NW_RETURN_IF_ERROR(parts_.cutover->ResumeSending(kActor, "likewise"));
     NW_RETURN_IF_ERROR(parts_.cutover->PublishEpoch(*parts_.claims));
     NW_RETURN_IF_ERROR(Stage("25 % again"));
     NW_RETURN_IF_ERROR(Raise("nothing odd at 25 %"));
@@ -271,6 +271,8 @@ class Ramp {
                         parts_.cutover->HandBack(*parts_.claims, residue, kActor, "the batch pays them"));
     // The batch tries all of them: what is northwind's it cannot claim.
     NW_RETURN_IF_ERROR(batch_.Pay(asked));
+    NW_RETURN_IF_ERROR(parts_.cutover->ResumeSending(kActor, "what is left is northwind's to end"));
+    NW_RETURN_IF_ERROR(parts_.cutover->PublishEpoch(*parts_.claims));
     return End("25 %, rolled back on the way", asked, back.handed, back.kept);
   }
 
@@ -299,6 +301,15 @@ class Ramp {
     }
   }
 
+  static std::string Story(const absl::StatusOr<nw::Payout>& payout) {
+    if (!payout.ok()) return payout.status().ToString();
+    std::string story(nw::Name(payout->state));
+    for (const nw::PayoutMoment& moment : payout->timeline) {
+      absl::StrAppend(&story, "; ", absl::FormatTime(moment.at), " ", moment.what, " ", moment.detail);
+    }
+    return payout->next_attempt ? absl::StrCat(story, "; next ", absl::FormatTime(*payout->next_attempt)) : story;
+  }
+
   // Waits until all of them have come to their end.
   absl::Status End(const char* name, const std::vector<Asked>& asked, uint64_t handed, uint64_t kept) {
     const absl::Time deadline = absl::Now() + kPatience;
@@ -308,7 +319,8 @@ class Ramp {
         if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
         if (found.ok() && (found->state == nw::PayoutState::kPaid || found->state == nw::PayoutState::kFailed)) break;
         NW_RETURN_IF_ERROR(parts_.payouts->status());
-        if (absl::Now() > deadline) return absl::DeadlineExceededError(absl::StrCat(payout.id, " has no end"));
+        if (absl::Now() > deadline)
+          return absl::DeadlineExceededError(absl::StrCat(payout.id, " has no end: ", Story(found)));
         absl::SleepFor(kLook);
       }
     }
@@ -391,7 +403,7 @@ std::string ReadArguments(ex::CommandLine& line, Settings& settings) {
   settings.mapping = line.Text("--mapping", "");
   settings.connection = line.Text("--connection", "");
   settings.bank = line.Text("--bank", "");
-  settings.gate_days = static_cast<int>(line.Number("--gate-days", 5, 1, 365));
+  settings.gate_days = static_cast<int>(line.Number("--gate-days", 14, 1, 365));
   settings.payouts = line.Number("--payouts", 500, 1, nw::kMaxAssignBatch);
   settings.merchants = line.Number("--merchants", 400, 1, nw::kMaxAssignBatch);
   settings.seed = line.Number("--seed", 1, 0, UINT64_MAX);

@@ -21,7 +21,7 @@ import demo  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("NORTHWIND_EXAMPLES", ROOT / "build/release/examples")).resolve()
 SEED = int(os.environ.get("NORTHWIND_TEST_SEED") or random.SystemRandom().randrange(2**32))
-EVENTS, PAYOUTS = 20_000, 60
+EVENTS, PAYOUTS = demo.LEAST_EVENTS, 60
 
 
 class DemoTest(unittest.TestCase):
