@@ -18,6 +18,9 @@ configure_package_config_file(cmake/northwind-config.cmake.in ${PROJECT_BINARY_D
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/northwind-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/northwind-config.cmake ${PROJECT_BINARY_DIR}/northwind-config-version.cmake
         DESTINATION ${cmake_dir})
+if(NOT BUILD_SHARED_LIBS)
+  install(FILES cmake/FindLibcsv.cmake DESTINATION ${cmake_dir})
+endif()
 # pkg-config.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(pc_prefix ${CMAKE_INSTALL_PREFIX})
@@ -30,14 +33,20 @@ endif()
 cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_LIBDIR BASE_DIRECTORY "\${prefix}" OUTPUT_VARIABLE pc_libdir)
 cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_INCLUDEDIR BASE_DIRECTORY "\${prefix}" OUTPUT_VARIABLE pc_includedir)
 
-# northwind_pkg_config(NAME LIBRARY DESCRIPTION PUBLIC package... PRIVATE package...): NAME.pc. To link a static library,
-# what is private is needed too, and as nothing but the static library is then there, it is not hidden behind --static.
+# northwind_pkg_config(NAME LIBRARY DESCRIPTION PUBLIC package... PRIVATE package... [LIBS flag...]): NAME.pc; LIBS is for what is
+# private and has no .pc. To link a static library, what is private is needed too, and as nothing but the static library is then
+# there, it is not hidden behind --static.
 function(northwind_pkg_config pc_name pc_library pc_description)
-  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE;LIBS" ${ARGN})
+  list(JOIN ARG_LIBS " " pc_libs_private)
+  set(pc_libs_more "")
   if(NOT BUILD_SHARED_LIBS)
     list(APPEND ARG_PUBLIC ${ARG_PRIVATE})
     set(ARG_PRIVATE "")
-    set(pc_libs_more " -pthread")
+    list(APPEND ARG_LIBS -pthread)
+    list(JOIN ARG_LIBS " " pc_libs_more)
+    string(PREPEND pc_libs_more " ")
+    set(pc_libs_private "")
   endif()
   list(JOIN ARG_PUBLIC ", " pc_requires)
   list(JOIN ARG_PRIVATE ", " pc_requires_private)
@@ -48,7 +57,8 @@ endfunction()
 # Public headers need Abseil whichever way the library was built.
 northwind_pkg_config(northwind northwind "${PROJECT_DESCRIPTION}"
   PUBLIC absl_any_invocable absl_inlined_vector absl_int128 absl_span absl_status absl_statusor absl_strings absl_time
-  PRIVATE absl_btree absl_flat_hash_map absl_flat_hash_set absl_synchronization libcrypto protobuf rocksdb)
+  PRIVATE absl_btree absl_flat_hash_map absl_flat_hash_set absl_synchronization libcrypto protobuf rocksdb
+  LIBS -lcsv)
 
 # northwind_component(NAME DESCRIPTION PUBLIC package... PRIVATE package...): the adapter northwind_NAME with its header, its
 # dependencies from cmake/northwind-NAME-dependencies.cmake.in, and northwind-NAME.pc with those packages.
