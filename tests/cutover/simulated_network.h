@@ -113,8 +113,13 @@ class ArbiterLink final : public ClaimArbiter {
 
   absl::StatusOr<ClaimVerdict> Claim(const ClaimRequest& request) override {
     chaos_.Between(process_);
-    if (!Arrives([this, request] { Tell(request).IgnoreError(); })) return Lost();
-    const absl::StatusOr<ClaimVerdict> verdict = Judge(request);
+    // What is under way may outlive this.
+    if (!Arrives([&chaos = chaos_, &arbiter = arbiter_, request] {
+          Judge(chaos, arbiter, request).status().IgnoreError();
+        })) {
+      return Lost();
+    }
+    const absl::StatusOr<ClaimVerdict> verdict = Judge(chaos_, arbiter_, request);
     chaos_.Between(process_);
     if (AnswerIsLost()) return Lost();
     return verdict;
@@ -129,7 +134,7 @@ class ArbiterLink final : public ClaimArbiter {
   }
   absl::Status PublishEpoch(uint64_t epoch) override {
     chaos_.Between(process_);
-    if (!Arrives([this, epoch] { arbiter_.PublishEpoch(epoch).IgnoreError(); })) return Lost();
+    if (!Arrives([&arbiter = arbiter_, epoch] { arbiter.PublishEpoch(epoch).IgnoreError(); })) return Lost();
     const absl::Status status = arbiter_.PublishEpoch(epoch);
     chaos_.Between(process_);
     return AnswerIsLost() ? Lost() : status;
@@ -138,13 +143,12 @@ class ArbiterLink final : public ClaimArbiter {
   bool cut = false;
 
  private:
-  absl::StatusOr<ClaimVerdict> Judge(const ClaimRequest& request) {
-    const absl::StatusOr<ClaimVerdict> verdict = arbiter_.Claim(request);
-    if (verdict.ok() && *verdict == ClaimVerdict::kStale) ++chaos_.counts.stale;
-    if (!verdict.ok()) chaos_.Violation("the arbiter: " + verdict.status().ToString());
+  static absl::StatusOr<ClaimVerdict> Judge(Chaos& chaos, ArbiterModel& arbiter, const ClaimRequest& request) {
+    const absl::StatusOr<ClaimVerdict> verdict = arbiter.Claim(request);
+    if (verdict.ok() && *verdict == ClaimVerdict::kStale) ++chaos.counts.stale;
+    if (!verdict.ok()) chaos.Violation("the arbiter: " + verdict.status().ToString());
     return verdict;
   }
-  absl::Status Tell(const ClaimRequest& request) { return Judge(request).status(); }
   // Whether the request is there at once. `arrival`: how it arrives else, if it is not lost.
   bool Arrives(std::function<void()> arrival) {
     if (chaos_.calm) return true;
