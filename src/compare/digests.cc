@@ -2,9 +2,7 @@
 #include "src/compare/digests.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
-#include <vector>
 
 #include "northwind/status.h"
 #include "src/base/error.h"
@@ -30,10 +28,8 @@ Hash256 DigestOf(const IndexKeyParts& key, const LegAndId& name, const IndexRow&
                                    .day = key.day}));
 }
 
-Hash256 Joined(const std::string& name, std::vector<Hash256>& digests) {
-  if (digests.empty()) return {};
+Hash256 Joined(std::string_view name, const absl::InlinedVector<Hash256, 1>& digests) {
   if (digests.size() == 1) return digests.front();
-  std::sort(digests.begin(), digests.end());
   DigestOfLines lines;
   for (const Hash256& digest : digests) lines.Add(name, digest);
   return lines.Finish();
@@ -71,26 +67,38 @@ DigestNode SidesDigest::Finish(std::string name) {
   return node;
 }
 
-DigestNode NodeOf(const IndexKeyParts& key, const IndexEntry& entry) {
-  DigestNode node{.name = std::string(key.name)};
+void SidesDigest::Add(std::string_view name, const RowDigests& rows) {
+  for (const Hash256& digest : rows.ours) ours_.Add(name, digest);
+  for (const Hash256& digest : rows.theirs) theirs_.Add(name, digest);
+  our_rows_ += rows.ours.size();
+  their_rows_ += rows.theirs.size();
+}
+
+RowDigests RowDigestsOf(const IndexKeyParts& key, const IndexEntry& entry) {
+  RowDigests digests;
   const std::optional<LegAndId> name = ParseItemName(key.name);
-  if (!name) return node;  // of a row that cannot be read
-  // Nearly always: one row of each side, and they agree.
-  if (entry.rows.size() == 2 && entry.rows[0].side != entry.rows[1].side && !entry.rows[0].counted_only &&
-      !entry.rows[1].counted_only && SameText(entry.rows[0], entry.rows[1])) {
-    node.ours = node.theirs = DigestOf(key, *name, entry.rows[0]);
-    node.our_rows = node.their_rows = 1;
-    return node;
-  }
-  std::array<std::vector<Hash256>, 2> digests;
+  if (!name) return digests;  // of a row that cannot be read
+  const IndexRow* last = nullptr;
+  Hash256 last_digest{};
   for (const IndexRow& row : entry.rows) {
-    if (!row.counted_only) digests[static_cast<size_t>(row.side)].push_back(DigestOf(key, *name, row));
+    if (row.counted_only) continue;
+    // Nearly always: one row of each side, and they agree.
+    if (last == nullptr || !SameText(*last, row)) last_digest = DigestOf(key, *name, row);
+    last = &row;
+    (row.side == Side::kOurs ? digests.ours : digests.theirs).push_back(last_digest);
   }
-  node.our_rows = digests[0].size();
-  node.their_rows = digests[1].size();
-  node.ours = Joined(node.name, digests[0]);
-  node.theirs = Joined(node.name, digests[1]);
-  return node;
+  std::sort(digests.ours.begin(), digests.ours.end());
+  std::sort(digests.theirs.begin(), digests.theirs.end());
+  return digests;
+}
+
+DigestNode NodeOf(const IndexKeyParts& key, const IndexEntry& entry) {
+  const RowDigests digests = RowDigestsOf(key, entry);
+  return {.name = std::string(key.name),
+          .ours = Joined(key.name, digests.ours),
+          .theirs = Joined(key.name, digests.theirs),
+          .our_rows = digests.ours.size(),
+          .their_rows = digests.theirs.size()};
 }
 
 void DayDigest::Add(const IndexKeyParts& key, const IndexEntry& entry, OnMerchant on_merchant) {
@@ -98,7 +106,7 @@ void DayDigest::Add(const IndexKeyParts& key, const IndexEntry& entry, OnMerchan
   if (merchant_id_ && hour_of_ != key.hour) FinishHour();
   if (!merchant_id_) merchant_id_ = key.merchant_id;
   hour_of_ = key.hour;
-  hour_.Add(NodeOf(key, entry));
+  hour_.Add(key.name, RowDigestsOf(key, entry));
 }
 
 DigestNode DayDigest::Finish(OnMerchant on_merchant) {
@@ -149,7 +157,7 @@ absl::StatusOr<DigestPage> HourDigestsOf(const Engine& engine, absl::CivilDay da
   NW_RETURN_IF_ERROR(Scan(engine, prefix, prefix, [&](const IndexKeyParts& key, const IndexEntry& entry) {
     if (key.hour != hour_of) finish();
     hour_of = key.hour;
-    hour.Add(NodeOf(key, entry));
+    hour.Add(key.name, RowDigestsOf(key, entry));
     return true;
   }));
   finish();

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,10 +19,18 @@
 
 namespace northwind::internal::compare {
 
+// The digests of one entry's rows, of each side ascending.
+struct RowDigests {
+  absl::InlinedVector<Hash256, 1> ours;
+  absl::InlinedVector<Hash256, 1> theirs;
+};
+RowDigests RowDigestsOf(const IndexKeyParts& key, const IndexEntry& entry);
+
 // One level of digests under way: both sides, and how many rows went in.
 class SidesDigest {
  public:
   void Add(const DigestNode& node);
+  void Add(std::string_view name, const RowDigests& rows);
   DigestNode Finish(std::string name);
 
  private:

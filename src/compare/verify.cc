@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,7 @@ class Verifier {
   Verifier(const RunState& run, const Ledger& ledger) : run_(run), ledger_(ledger) {}
 
   absl::Status Run() {
+    NW_RETURN_IF_ERROR(FindUnfinished());
     NW_RETURN_IF_ERROR(Items());
     NW_RETURN_IF_ERROR(IndexHasNoMore());
     NW_RETURN_IF_ERROR(RowIds());
@@ -48,6 +50,15 @@ class Verifier {
   }
 
  private:
+  absl::Status FindUnfinished() {
+    for (const absl::CivilDay day : run_.standing.days.Known(absl::CivilDay::min(), absl::CivilDay::max())) {
+      if (run_.standing.days.StateOf(day) != DayState::kReopened) continue;
+      NW_ASSIGN_OR_RETURN(const DayFigures figures, ReadFigures(run_.engine, day));
+      if (figures.closed_at == absl::InfinitePast()) unfinished_.insert(day);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Items() {
     Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
     for (cursor.Seek(kItemPrefix); cursor.Valid() && cursor.key().starts_with(kItemPrefix); cursor.Next()) {
@@ -91,15 +102,24 @@ class Verifier {
     return {.kind = MappedRow::Kind::kUnreadable, .error = std::string(bound->second.status().message())};
   }
 
-  absl::Status CheckVerdict(const Item& item) {
-    const Verdict verdict =
-        Classify(item, run_.terms, [this](absl::CivilDay day) { return run_.standing.days.WasClosed(day); });
+  static bool IsKeptAs(const Item& item, const Verdict& verdict) {
     for (size_t i = 0; i < item.ours.size(); ++i) {
-      if (item.ours[i].fate != verdict.ours[i]) return Unlike(item);
+      if (item.ours[i].fate != verdict.ours[i]) return false;
     }
     for (size_t j = 0; j < item.theirs.size(); ++j) {
-      if (item.theirs[j].fate != verdict.theirs[j] || item.theirs[j].hour != verdict.their_hours[j]) return Unlike(item);
+      if (item.theirs[j].fate != verdict.theirs[j] || item.theirs[j].hour != verdict.their_hours[j]) return false;
     }
+    return true;
+  }
+
+  absl::Status CheckVerdict(const Item& item) {
+    const auto closed = [this](absl::CivilDay day) { return run_.standing.days.WasClosed(day); };
+    Verdict verdict = Classify(item, run_.terms, closed);
+    if (!IsKeptAs(item, verdict) && !unfinished_.empty()) {
+      // A first closing that a crash has cut short: the rest of it comes when the day is closed again.
+      verdict = Classify(item, run_.terms, [&](absl::CivilDay day) { return closed(day) && !unfinished_.contains(day); });
+    }
+    if (!IsKeptAs(item, verdict)) return Differs(item.name, "its rows are judged otherwise than kept");
     std::optional<DiscrepancyRecord> record;
     if (item.disputed) {
       NW_ASSIGN_OR_RETURN(record, ReadDiscrepancy(run_.engine, item.name));
@@ -114,8 +134,6 @@ class Verifier {
     ++disputed_;
     return absl::OkStatus();
   }
-  // A day may have been closed in part when a crash came: its review is done when it is closed again.
-  absl::Status Unlike(const Item& item) const { return Differs(item.name, "its rows are judged otherwise than kept"); }
 
   absl::Status CheckIndex(const Item& item) {
     for (const auto& [key, wanted] : IndexEntriesOf(item, run_.terms)) {
@@ -258,6 +276,7 @@ class Verifier {
   const RunState& run_;
   const Ledger& ledger_;
   std::map<uint32_t, absl::StatusOr<RowMapping>> bound_;
+  std::set<absl::CivilDay> unfinished_;
   std::map<absl::CivilDay, CameIn> came_in_;
   std::map<std::string, RuleBook::Usage> uses_;
   uint64_t index_entries_ = 0, kept_rows_ = 0, dropped_rows_ = 0, disputed_ = 0;
