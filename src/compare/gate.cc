@@ -33,9 +33,8 @@ bool IsBlank(const DayFigures& day) {
 }
 
 bool CoverageHolds(const DayFigures& day) {
-  return std::all_of(day.assets.begin(), day.assets.end(), [](const auto& entry) {
-    return entry.second.ours.holds() && entry.second.theirs.holds();
-  });
+  return std::all_of(day.assets.begin(), day.assets.end(),
+                     [](const auto& entry) { return entry.second.ours.holds() && entry.second.theirs.holds(); });
 }
 
 // One sentence for each thing that keeps the day from being clean.
@@ -51,11 +50,21 @@ void WhyNotClean(const DayFigures& day, std::vector<std::string>& reasons) {
   }
   for (const std::string& what : day.incomplete) reasons.push_back(absl::StrCat(name, " is not complete: ", what, "."));
   if (!day.sound) {
-    reasons.push_back(day.canaries.empty() ? absl::StrCat(name, " has no row that agrees, so no canary could be sent.")
-                                           : absl::StrCat(name, " is not sound: a canary was not found as what it is."));
+    reasons.push_back(day.canaries.empty()
+                          ? absl::StrCat(name, " has no row that agrees, so no canary could be sent.")
+                          : absl::StrCat(name, " is not sound: a canary was not found as what it is."));
   }
-  if (!CoverageHolds(day)) reasons.push_back(absl::StrCat("Of ", name, " not every row that came in is accounted for."));
+  if (!CoverageHolds(day))
+    reasons.push_back(absl::StrCat("Of ", name, " not every row that came in is accounted for."));
   if (reasons.size() == before) reasons.push_back(absl::StrCat("On ", name, " nothing was compared."));
+}
+
+// What nobody has looked into stays in the way, however long ago it was: a discrepancy that is open, or a day of which it is not known.
+void WhatIsUnresolvedBefore(const std::vector<DayFigures>& days, absl::CivilDay first,
+                            std::vector<std::string>& reasons) {
+  for (const DayFigures& day : days) {
+    if (day.day < first && (day.state == DayState::kReopened || OpenIn(day) != 0)) WhyNotClean(day, reasons);
+  }
 }
 
 }  // namespace
@@ -84,8 +93,11 @@ GateStatus JudgeGate(const std::vector<DayFigures>& days, int needed, const std:
     if (day->clean()) gate.days.push_back(day->day);
   }
   std::reverse(gate.days.begin(), gate.days.end());
-  gate.open = gate.days.size() >= static_cast<size_t>(needed);
-  if (gate.open) return gate;
+  if (gate.days.size() >= static_cast<size_t>(needed)) {
+    WhatIsUnresolvedBefore(days, gate.days.front(), gate.reasons);
+    gate.open = gate.reasons.empty();
+    return gate;
+  }
   gate.reasons = std::move(ending);
   gate.reasons.push_back(absl::StrCat(gate.days.size(), gate.days.size() == 1 ? " clean day" : " clean days",
                                       " in a row up to ", absl::FormatCivilTime(days.back().day), "; ", needed,
