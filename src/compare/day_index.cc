@@ -52,7 +52,10 @@ bool GetIndexRow(ByteReader& in, IndexRow& row) {
   row.side = static_cast<Side>(head & 1);
   row.bucket = static_cast<Bucket>((head >> 1) & 3);
   row.counted_only = (head & kCountedOnly) != 0;
-  if ((head & kMany) != 0) return GetCount(in, row.rows);
+  if ((head & kMany) != 0) {
+    if ((head & (kHasFee | kHasStatus)) != 0) return in.Fail();
+    return GetCount(in, row.rows) && (row.rows.count != 1 || in.Fail());
+  }
   row.rows.count = 1;
   if (!GetInt128(in, row.rows.sum)) return false;
   if ((head & kHasFee) != 0 && !GetInt128(in, row.fee.emplace())) return false;

@@ -33,18 +33,6 @@ bool GetClasses(ByteReader& in, std::vector<DiscrepancyClass>& classes) {
   return true;
 }
 
-bool GetUnits(ByteReader& in, Units& units) {
-  uint64_t n;
-  if (!in.GetVarint64(n)) return false;
-  for (uint64_t i = 0; i < n; ++i) {
-    std::string asset;
-    absl::uint128 value;
-    if (!GetText(in, 64, asset) || !in.GetVarint128(value)) return false;
-    units.emplace(std::move(asset), value);
-  }
-  return true;
-}
-
 bool GetChange(ByteReader& in, DiscrepancyChange& change) {
   return GetTime(in, change.at) && GetEnum(in, DiscrepancyState::kIgnored, change.state) &&
          GetClasses(in, change.classes) && GetText(in, kMaxText, change.actor) && GetText(in, kMaxText, change.reason);

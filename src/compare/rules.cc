@@ -55,18 +55,6 @@ void PutDefinition(std::string& out, const IgnoreRule& rule) {
   PutUnits(out, rule.max_units);
 }
 
-bool GetUnits(ByteReader& in, Units& units) {
-  uint64_t n;
-  if (!in.GetVarint64(n)) return false;
-  for (uint64_t i = 0; i < n; ++i) {
-    std::string asset;
-    absl::uint128 value;
-    if (!GetText(in, 64, asset) || !in.GetVarint128(value)) return false;
-    units.emplace(std::move(asset), value);
-  }
-  return true;
-}
-
 bool GetDefinition(ByteReader& in, IgnoreRule& rule) {
   uint8_t leg;
   if (!GetText(in, kMaxIdBytes, rule.id) || !GetText(in, kMaxOwnerBytes, rule.owner) ||
@@ -93,6 +81,19 @@ void PutUnits(std::string& out, const Units& units) {
     PutBytes(out, asset);
     PutVarint128(out, value);
   }
+}
+
+bool GetUnits(ByteReader& in, Units& units) {
+  uint64_t n;
+  if (!in.GetVarint64(n)) return false;
+  for (uint64_t i = 0; i < n; ++i) {
+    std::string asset;
+    absl::uint128 value;
+    if (!GetText(in, 64, asset) || !in.GetVarint128(value)) return false;
+    if (!units.empty() && asset <= units.rbegin()->first) return in.Fail();
+    units.emplace_hint(units.end(), std::move(asset), value);
+  }
+  return true;
 }
 
 absl::Status ValidateRule(const IgnoreRule& rule) {
