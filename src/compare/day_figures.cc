@@ -63,9 +63,8 @@ bool GetHash(ByteReader& in, Hash256& hash) {
 }
 
 bool GetCanary(ByteReader& in, CanaryResult& canary) {
-  return GetEnum(in, DiscrepancyClass::kUnreadable, canary.expected) && GetList(in, [&] {
-           return GetEnum(in, DiscrepancyClass::kUnreadable, canary.found.emplace_back());
-         });
+  return GetEnum(in, DiscrepancyClass::kUnreadable, canary.expected) &&
+         GetList(in, [&] { return GetEnum(in, DiscrepancyClass::kUnreadable, canary.found.emplace_back()); });
 }
 
 bool GetFigures(ByteReader& in, DayFigures& figures) {
@@ -76,7 +75,8 @@ bool GetFigures(ByteReader& in, DayFigures& figures) {
   }
   const auto get_asset = [&] {
     std::string asset;
-    if (!GetText(in, 64, asset) || (!figures.assets.empty() && asset <= figures.assets.rbegin()->first)) return in.Fail();
+    if (!GetText(in, 64, asset) || (!figures.assets.empty() && asset <= figures.assets.rbegin()->first))
+      return in.Fail();
     SideBySide& sides = figures.assets[asset];
     return GetCoverage(in, sides.ours) && GetCoverage(in, sides.theirs);
   };
@@ -88,7 +88,8 @@ bool GetFigures(ByteReader& in, DayFigures& figures) {
 }
 
 absl::Status Damaged(absl::CivilDay day) {
-  return Error(absl::StatusCode::kDataLoss, "compare: what is kept of the day ", absl::FormatCivilTime(day), " is damaged");
+  return Error(absl::StatusCode::kDataLoss, "compare: what is kept of the day ", absl::FormatCivilTime(day),
+               " is damaged");
 }
 
 }  // namespace

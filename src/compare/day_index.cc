@@ -67,10 +67,8 @@ class Sorter {
  public:
   Sorter(const Item& item, const Terms& terms) : item_(item) {
     for (const OurKept& row : item.ours) {
-      IndexRow out{.side = Side::kOurs,
-                   .bucket = BucketOf(row.fate, item.ignored),
-                   .asset = row.asset,
-                   .rows = {1, row.units}};
+      IndexRow out{
+          .side = Side::kOurs, .bucket = BucketOf(row.fate, item.ignored), .asset = row.asset, .rows = {1, row.units}};
       if (terms.fees) out.fee = row.fee;
       if (terms.statuses) out.status = row.status;
       At(PlaceOf(row)).push_back(std::move(out));
@@ -87,11 +85,12 @@ class Sorter {
                       .status = row.row.status});
     }
     for (const ManyRows& many : item.many) {
-      At(many.place).push_back({.side = many.side,
-                                .bucket = Bucket::kMismatched,
-                                .counted_only = true,
-                                .asset = many.asset,
-                                .rows = many.rows});
+      At(many.place)
+          .push_back({.side = many.side,
+                      .bucket = Bucket::kMismatched,
+                      .counted_only = true,
+                      .asset = many.asset,
+                      .rows = many.rows});
     }
   }
 

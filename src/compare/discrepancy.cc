@@ -116,7 +116,10 @@ void AskRules(const Item& item, const Verdict& verdict, const Judge& judge, Disc
   StopIgnoring(judge, record);
   record.state = DiscrepancyState::kOpen;
   if (item.canary) return;
-  Case of{.classes = verdict.classes, .merchant_id = record.merchant_id, .day = record.day, .at_stake = AtStake(item, verdict)};
+  Case of{.classes = verdict.classes,
+          .merchant_id = record.merchant_id,
+          .day = record.day,
+          .at_stake = AtStake(item, verdict)};
   if (item.leg != Leg{}) of.leg = item.leg;
   std::optional<std::vector<std::string>> rules = judge.rules->Covering(of, judge.now);
   if (!rules) return;

@@ -33,9 +33,8 @@ bool IsBlank(const DayFigures& day) {
 }
 
 bool CoverageHolds(const DayFigures& day) {
-  return std::all_of(day.assets.begin(), day.assets.end(), [](const auto& entry) {
-    return entry.second.ours.holds() && entry.second.theirs.holds();
-  });
+  return std::all_of(day.assets.begin(), day.assets.end(),
+                     [](const auto& entry) { return entry.second.ours.holds() && entry.second.theirs.holds(); });
 }
 
 // One sentence for each thing that keeps the day from being clean.
@@ -51,10 +50,12 @@ void WhyNotClean(const DayFigures& day, std::vector<std::string>& reasons) {
   }
   for (const std::string& what : day.incomplete) reasons.push_back(absl::StrCat(name, " is not complete: ", what, "."));
   if (!day.sound) {
-    reasons.push_back(day.canaries.empty() ? absl::StrCat(name, " has no row that agrees, so no canary could be sent.")
-                                           : absl::StrCat(name, " is not sound: a canary was not found as what it is."));
+    reasons.push_back(day.canaries.empty()
+                          ? absl::StrCat(name, " has no row that agrees, so no canary could be sent.")
+                          : absl::StrCat(name, " is not sound: a canary was not found as what it is."));
   }
-  if (!CoverageHolds(day)) reasons.push_back(absl::StrCat("Of ", name, " not every row that came in is accounted for."));
+  if (!CoverageHolds(day))
+    reasons.push_back(absl::StrCat("Of ", name, " not every row that came in is accounted for."));
   if (reasons.size() == before) reasons.push_back(absl::StrCat("On ", name, " nothing was compared."));
 }
 
