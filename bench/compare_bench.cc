@@ -37,7 +37,8 @@ const absl::CivilDay kDay(2026, 3, 2);
 PaymentEvent EventOf(uint64_t n) {
   const uint64_t group = n / 10, place = n % 10;
   // Ids that do not come in their order, as those of payments do not.
-  const std::string id = absl::StrCat("pay_", absl::Hex((group * 7 + place % 7) * 0x9E3779B97F4A7C15ULL, absl::kZeroPad16));
+  const std::string id =
+      absl::StrCat("pay_", absl::Hex((group * 7 + place % 7) * 0x9E3779B97F4A7C15ULL, absl::kZeroPad16));
   PaymentEvent event{.type = EventType::kPaymentCaptured,
                      .occurred_at = absl::FromCivil(kDay, absl::UTCTimeZone()) + absl::Milliseconds(72 * n),
                      .merchant_id = absl::StrCat("m", group % kMerchants),
@@ -65,12 +66,15 @@ PaymentEvent EventOf(uint64_t n) {
   }
 }
 
-const std::vector<std::string> kColumns = {"row", "type", "ref", "refund", "merchant", "asset", "amount", "fee", "status", "at"};
+const std::vector<std::string> kColumns = {"row",   "type",   "ref", "refund", "merchant",
+                                           "asset", "amount", "fee", "status", "at"};
 
 RawRow RowOf(uint64_t n, const PaymentEvent& event) {
   const bool payout = !event.payout_id.empty();
   RawRow row = {absl::StrCat(n),
-                std::string(payout ? "PAY" : event.refund_id.empty() ? "CAP" : "REF"),
+                std::string(payout                    ? "PAY"
+                            : event.refund_id.empty() ? "CAP"
+                                                      : "REF"),
                 payout ? event.payout_id : event.payment_id,
                 std::nullopt,
                 event.merchant_id,

@@ -216,7 +216,7 @@ struct Discrepancy {
   std::vector<OurRow> ours;
   std::vector<TheirRow> theirs;
   std::string detail;  // what differs, in words: "amount: -100.00 here, -100.01 there (USD)"
-  absl::CivilDay day;  // ours if there is one, else theirs
+  absl::CivilDay day;  // ours if there is one, else theirs; of unreadable rows that on which they were first seen
   absl::Time first_seen;
   absl::Time last_seen;
   std::string rules_hash;                  // of mapping and rules when last seen, hexadecimal
@@ -305,7 +305,7 @@ struct DayFigures {
   std::string rules_hash;
   // One for each class but kLate and kUnreadable, made of a row of the day that agrees. Empty if the day has no such row.
   std::vector<CanaryResult> canaries;
-  bool sound = false;  // canaries were found as what they are
+  bool sound = false;  // there were canaries, and all were found as what they are
   // What the batch says that it has of the day does not fit what was ingested: CloseDayOptions::expected.
   std::vector<std::string> incomplete;
   Hash256 our_digest{};
@@ -375,6 +375,7 @@ struct ParallelRunOptions {
   absl::Duration close_after = absl::ZeroDuration();
 };
 
+// rows = new_rows + corrected + unchanged; unreadable and skipped ones are among each of these.
 struct IngestResult {
   uint64_t rows = 0;
   uint64_t new_rows = 0;
@@ -408,7 +409,7 @@ class ParallelRun {
   absl::Status CatchUp();
   Sequence followed() const;
   // Up to kMaxIngestRows rows of a source. `next` is kept with them: Cursor returns it, so that reading can go on there. InvalidArgument if a
-  // column of the mapping is not there, or a row has another number of columns; nothing is done then.
+  // column of the mapping is not there, or a row has another number of columns or more than kMaxLegacyRowBytes; nothing is done then.
   absl::StatusOr<IngestResult> Ingest(std::string_view source, absl::Span<const std::string> columns,
                                       absl::Span<const RawRow> rows, std::string_view next = {});
   absl::StatusOr<std::string> Cursor(std::string_view source) const;
@@ -429,13 +430,14 @@ class ParallelRun {
   // ---- Discrepancies
   absl::StatusOr<DiscrepancyPage> ListDiscrepancies(const DiscrepancyQuery& query) const;
   absl::StatusOr<Discrepancy> GetDiscrepancy(std::string_view id) const;  // NotFound
-  // FailedPrecondition if it is resolved because the sides agree. Actor and reason: 1–128 and 1–1000 bytes.
+  // FailedPrecondition if it is resolved because the sides agree. What is decided holds until anything of what differs changes; of one that
+  // rules cover, Reopen lasts until its day is closed again. Actor and reason: 1–128 and 1–1000 bytes.
   absl::Status Explain(std::string_view id, std::string_view actor, std::string_view reason);
   absl::Status Resolve(std::string_view id, std::string_view actor, std::string_view reason);
   absl::Status Reopen(std::string_view id, std::string_view actor, std::string_view reason);
 
   // ---- Rules
-  // AlreadyExists for an id that was ever used. Any change of rules begins the gate's count of days anew.
+  // AlreadyExists for an id that was ever used. What is there already is covered from the next closing of its day on. Any change of rules begins the gate's count of days anew.
   absl::Status AddRule(const IgnoreRule& rule);
   absl::Status RetireRule(std::string_view id, std::string_view actor);  // what it covered is open again; NotFound
   absl::StatusOr<std::vector<IgnoreRule>> Rules() const;

@@ -136,10 +136,9 @@ class Flock {
   // As whoever lists them would.
   absl::StatusOr<std::vector<DiscrepancyClass>> Find(size_t index) const {
     const std::string& name = names_[index];
-    NW_ASSIGN_OR_RETURN(const DiscrepancyPage page,
-                        ListDiscrepanciesOf(run_, {.state = DiscrepancyState::kOpen,
-                                                   .after = name.substr(0, name.size() - 1),
-                                                   .limit = 1}));
+    NW_ASSIGN_OR_RETURN(const DiscrepancyPage page, ListDiscrepanciesOf(run_, {.state = DiscrepancyState::kOpen,
+                                                                               .after = name.substr(0, name.size() - 1),
+                                                                               .limit = 1}));
     if (page.discrepancies.empty() || page.discrepancies.front().id != name) return std::vector<DiscrepancyClass>();
     return page.discrepancies.front().classes;
   }
@@ -190,14 +189,14 @@ class Flock {
 
 }  // namespace
 
-absl::StatusOr<std::vector<CanaryResult>> SendCanaries(RunState& run, const std::string& template_name, absl::Time now) {
+absl::StatusOr<std::vector<CanaryResult>> SendCanaries(RunState& run, const std::string& template_name,
+                                                       absl::Time now) {
   std::vector<CanaryResult> results;
   NW_ASSIGN_OR_RETURN(const std::optional<Item> like, ReadItem(run.engine, template_name));
   if (!like || like->ours.empty() || like->theirs.empty()) {
     return Error(absl::StatusCode::kDataLoss, "compare: ", template_name, " is in the index of days, but is not kept");
   }
-  NW_ASSIGN_OR_RETURN(RowMapping mapping,
-                      RowMapping::Bind(run.mapping, run.columns.at(like->theirs.front().columns)));
+  NW_ASSIGN_OR_RETURN(RowMapping mapping, RowMapping::Bind(run.mapping, run.columns.at(like->theirs.front().columns)));
   Flock flock(run, *like, std::move(mapping), now);
   for (const DiscrepancyClass c : ClassesOf(run.terms)) {
     NW_RETURN_IF_ERROR(flock.Lay(c));

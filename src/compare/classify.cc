@@ -50,8 +50,8 @@ Content ContentOf(const OurKept& row) {
   return {row.day, row.units, row.merchant_id, row.asset.code, row.fee, row.status};
 }
 Content ContentOf(const TheirKept& row) {
-  return {row.row.day, row.row.units, row.row.merchant_id, row.row.asset.code, row.row.fee.value_or(0),
-          row.row.status.value_or(LegStatus{})};
+  return {row.row.day,        row.row.units,           row.row.merchant_id,
+          row.row.asset.code, row.row.fee.value_or(0), row.row.status.value_or(LegStatus{})};
 }
 
 bool IsCompared(const OurKept&) { return true; }
@@ -219,8 +219,10 @@ void DescribePair(const SettledRow& ours, const SettledRow& theirs, const Terms&
   add(DiscrepancyClass::kMerchant, ours.merchant_id, theirs.merchant_id, "");
   add(DiscrepancyClass::kStatus, Text(ours.status), Text(theirs.status), "");
   const std::string moment = absl::StrCat(
-      " (ours occurred ", absl::FormatTime("%Y-%m-%d %H:%M:%E*S UTC", ours.at.value_or(absl::InfinitePast()), absl::UTCTimeZone()),
-      terms.tolerance > absl::ZeroDuration() ? absl::StrCat(", tolerance ", absl::FormatDuration(terms.tolerance)) : "", ")");
+      " (ours occurred ",
+      absl::FormatTime("%Y-%m-%d %H:%M:%E*S UTC", ours.at.value_or(absl::InfinitePast()), absl::UTCTimeZone()),
+      terms.tolerance > absl::ZeroDuration() ? absl::StrCat(", tolerance ", absl::FormatDuration(terms.tolerance)) : "",
+      ")");
   add(DiscrepancyClass::kDayShift, Text(ours.day), Text(theirs.day), moment);
 }
 

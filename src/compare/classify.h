@@ -36,7 +36,7 @@ struct Verdict {
   std::vector<RowFate> theirs;
   std::vector<int> their_hours;  // in which they are filed: that of the row of ours that they go with, else their own
   std::vector<Pair> differing;   // pairs that do not agree
-  bool pending = false;         // a row waits
+  bool pending = false;          // a row waits
 };
 
 Verdict Classify(const Item& item, const Terms& terms, WasClosed was_closed);

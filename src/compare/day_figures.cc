@@ -50,7 +50,8 @@ template <typename Enum>
 bool GetTally(ByteReader& in, Enum last, std::map<Enum, uint64_t>& tally) {
   return GetList(in, [&] {
     Enum value;
-    return GetEnum(in, last, value) && in.GetVarint64(tally[value]);
+    if (!GetEnum(in, last, value) || (!tally.empty() && value <= tally.rbegin()->first)) return in.Fail();
+    return in.GetVarint64(tally[value]);
   });
 }
 
@@ -62,9 +63,8 @@ bool GetHash(ByteReader& in, Hash256& hash) {
 }
 
 bool GetCanary(ByteReader& in, CanaryResult& canary) {
-  return GetEnum(in, DiscrepancyClass::kUnreadable, canary.expected) && GetList(in, [&] {
-           return GetEnum(in, DiscrepancyClass::kUnreadable, canary.found.emplace_back());
-         });
+  return GetEnum(in, DiscrepancyClass::kUnreadable, canary.expected) &&
+         GetList(in, [&] { return GetEnum(in, DiscrepancyClass::kUnreadable, canary.found.emplace_back()); });
 }
 
 bool GetFigures(ByteReader& in, DayFigures& figures) {
@@ -75,7 +75,8 @@ bool GetFigures(ByteReader& in, DayFigures& figures) {
   }
   const auto get_asset = [&] {
     std::string asset;
-    if (!GetText(in, 64, asset)) return false;
+    if (!GetText(in, 64, asset) || (!figures.assets.empty() && asset <= figures.assets.rbegin()->first))
+      return in.Fail();
     SideBySide& sides = figures.assets[asset];
     return GetCoverage(in, sides.ours) && GetCoverage(in, sides.theirs);
   };
@@ -87,7 +88,8 @@ bool GetFigures(ByteReader& in, DayFigures& figures) {
 }
 
 absl::Status Damaged(absl::CivilDay day) {
-  return Error(absl::StatusCode::kDataLoss, "compare: what is kept of the day ", absl::FormatCivilTime(day), " is damaged");
+  return Error(absl::StatusCode::kDataLoss, "compare: what is kept of the day ", absl::FormatCivilTime(day),
+               " is damaged");
 }
 
 }  // namespace
@@ -152,7 +154,7 @@ absl::StatusOr<CameIn> DecodeCameIn(absl::CivilDay day, std::string_view bytes) 
   uint8_t version;
   const auto get = [&] {
     std::string asset;
-    if (!GetText(in, 64, asset)) return false;
+    if (!GetText(in, 64, asset) || (!counts.empty() && asset <= counts.rbegin()->first)) return in.Fail();
     std::array<CountAndSum, 2>& sides = counts[asset];
     return GetCount(in, sides[0]) && GetCount(in, sides[1]);
   };

@@ -52,7 +52,10 @@ bool GetIndexRow(ByteReader& in, IndexRow& row) {
   row.side = static_cast<Side>(head & 1);
   row.bucket = static_cast<Bucket>((head >> 1) & 3);
   row.counted_only = (head & kCountedOnly) != 0;
-  if ((head & kMany) != 0) return GetCount(in, row.rows);
+  if ((head & kMany) != 0) {
+    if ((head & (kHasFee | kHasStatus)) != 0) return in.Fail();
+    return GetCount(in, row.rows) && (row.rows.count != 1 || in.Fail());
+  }
   row.rows.count = 1;
   if (!GetInt128(in, row.rows.sum)) return false;
   if ((head & kHasFee) != 0 && !GetInt128(in, row.fee.emplace())) return false;
@@ -64,10 +67,8 @@ class Sorter {
  public:
   Sorter(const Item& item, const Terms& terms) : item_(item) {
     for (const OurKept& row : item.ours) {
-      IndexRow out{.side = Side::kOurs,
-                   .bucket = BucketOf(row.fate, item.ignored),
-                   .asset = row.asset,
-                   .rows = {1, row.units}};
+      IndexRow out{
+          .side = Side::kOurs, .bucket = BucketOf(row.fate, item.ignored), .asset = row.asset, .rows = {1, row.units}};
       if (terms.fees) out.fee = row.fee;
       if (terms.statuses) out.status = row.status;
       At(PlaceOf(row)).push_back(std::move(out));
@@ -84,11 +85,12 @@ class Sorter {
                       .status = row.row.status});
     }
     for (const ManyRows& many : item.many) {
-      At(many.place).push_back({.side = many.side,
-                                .bucket = Bucket::kMismatched,
-                                .counted_only = true,
-                                .asset = many.asset,
-                                .rows = many.rows});
+      At(many.place)
+          .push_back({.side = many.side,
+                      .bucket = Bucket::kMismatched,
+                      .counted_only = true,
+                      .asset = many.asset,
+                      .rows = many.rows});
     }
   }
 

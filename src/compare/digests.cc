@@ -41,7 +41,9 @@ absl::Status Scan(const Engine& engine, const std::string& prefix, const std::st
   Cursor cursor = engine.NewCursor(Space::kHost, {.fill_cache = false});
   for (cursor.Seek(begin); cursor.Valid() && cursor.key().starts_with(prefix); cursor.Next()) {
     const std::optional<IndexKeyParts> key = ParseIndexKey(cursor.key());
-    if (!key) return Error(absl::StatusCode::kDataLoss, "compare: a key of the index of days is damaged: ", Printable(cursor.key()));
+    if (!key)
+      return Error(absl::StatusCode::kDataLoss,
+                   "compare: a key of the index of days is damaged: ", Printable(cursor.key()));
     NW_ASSIGN_OR_RETURN(const IndexEntry entry, DecodeIndexEntry(cursor.key(), cursor.value()));
     if (!take(*key, entry)) break;
   }
@@ -164,8 +166,8 @@ absl::StatusOr<DigestPage> HourDigestsOf(const Engine& engine, absl::CivilDay da
   return page;
 }
 
-absl::StatusOr<DigestPage> RowDigestsOf(const Engine& engine, absl::CivilDay day, std::string_view merchant_id, int hour,
-                                        std::string_view after, size_t limit) {
+absl::StatusOr<DigestPage> RowDigestsOf(const Engine& engine, absl::CivilDay day, std::string_view merchant_id,
+                                        int hour, std::string_view after, size_t limit) {
   DigestPage page;
   const std::string prefix = IndexKey({day, std::string(merchant_id), hour}, {});
   std::string begin = prefix;

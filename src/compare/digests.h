@@ -65,8 +65,8 @@ class DayDigest {
 absl::StatusOr<DigestPage> MerchantDigestsOf(const Engine& engine, absl::CivilDay day, std::string_view after,
                                              size_t limit);
 absl::StatusOr<DigestPage> HourDigestsOf(const Engine& engine, absl::CivilDay day, std::string_view merchant_id);
-absl::StatusOr<DigestPage> RowDigestsOf(const Engine& engine, absl::CivilDay day, std::string_view merchant_id, int hour,
-                                        std::string_view after, size_t limit);
+absl::StatusOr<DigestPage> RowDigestsOf(const Engine& engine, absl::CivilDay day, std::string_view merchant_id,
+                                        int hour, std::string_view after, size_t limit);
 
 }  // namespace northwind::internal::compare
 

@@ -33,18 +33,6 @@ bool GetClasses(ByteReader& in, std::vector<DiscrepancyClass>& classes) {
   return true;
 }
 
-bool GetUnits(ByteReader& in, Units& units) {
-  uint64_t n;
-  if (!in.GetVarint64(n)) return false;
-  for (uint64_t i = 0; i < n; ++i) {
-    std::string asset;
-    absl::uint128 value;
-    if (!GetText(in, 64, asset) || !in.GetVarint128(value)) return false;
-    units.emplace(std::move(asset), value);
-  }
-  return true;
-}
-
 bool GetChange(ByteReader& in, DiscrepancyChange& change) {
   return GetTime(in, change.at) && GetEnum(in, DiscrepancyState::kIgnored, change.state) &&
          GetClasses(in, change.classes) && GetText(in, kMaxText, change.actor) && GetText(in, kMaxText, change.reason);
@@ -128,7 +116,10 @@ void AskRules(const Item& item, const Verdict& verdict, const Judge& judge, Disc
   StopIgnoring(judge, record);
   record.state = DiscrepancyState::kOpen;
   if (item.canary) return;
-  Case of{.classes = verdict.classes, .merchant_id = record.merchant_id, .day = record.day, .at_stake = AtStake(item, verdict)};
+  Case of{.classes = verdict.classes,
+          .merchant_id = record.merchant_id,
+          .day = record.day,
+          .at_stake = AtStake(item, verdict)};
   if (item.leg != Leg{}) of.leg = item.leg;
   std::optional<std::vector<std::string>> rules = judge.rules->Covering(of, judge.now);
   if (!rules) return;

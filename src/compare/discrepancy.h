@@ -32,7 +32,7 @@ struct DiscrepancyRecord {
   absl::Time first_seen;
   absl::Time last_seen;
   Hash256 rules_hash{};
-  std::string fingerprint;  // of what differs: another one makes an explanation void
+  std::string fingerprint;         // of what differs: another one makes an explanation void
   std::vector<std::string> rules;  // that it is ignored under
   Units charged;                   // to each of them
   std::vector<DiscrepancyChange> history;

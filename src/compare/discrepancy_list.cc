@@ -71,8 +71,7 @@ absl::Status EachDiscrepancy(const Engine& engine, std::string_view after, TakeR
 absl::StatusOr<DiscrepancyPage> ListDiscrepanciesOf(const RunState& run, const DiscrepancyQuery& query) {
   DiscrepancyPage page;
   NW_RETURN_IF_ERROR(EachDiscrepancy(
-      run.engine, query.after,
-      [&](std::string_view name, const DiscrepancyRecord& record) -> absl::StatusOr<bool> {
+      run.engine, query.after, [&](std::string_view name, const DiscrepancyRecord& record) -> absl::StatusOr<bool> {
         if (!Fits(query, record)) return true;
         if (page.discrepancies.size() == query.limit) {
           page.next = page.discrepancies.back().id;

@@ -13,7 +13,8 @@
 namespace northwind::internal::compare {
 
 // A discrepancy as it is shown, but for the events of our rows.
-absl::StatusOr<Discrepancy> ShowDiscrepancy(const RunState& run, std::string_view name, const DiscrepancyRecord& record);
+absl::StatusOr<Discrepancy> ShowDiscrepancy(const RunState& run, std::string_view name,
+                                            const DiscrepancyRecord& record);
 
 // As ParallelRun::ListDiscrepancies.
 absl::StatusOr<DiscrepancyPage> ListDiscrepanciesOf(const RunState& run, const DiscrepancyQuery& query);

@@ -51,14 +51,16 @@ bool Get(ByteReader& in, OurKept& row) {
   }
   return GetText(in, kMaxText, row.merchant_id) && GetAsset(in, row.asset) && GetInt128(in, row.units) &&
          GetInt128(in, row.fee) && GetEnum(in, LegStatus::kWon, row.status) && GetTime(in, row.at) &&
-         GetDayField(in, row.day) && GetHour(in, row.hour) && GetFlag(in, row.late) && GetEnum(in, RowFate::kUnreadable, row.fate);
+         GetDayField(in, row.day) && GetHour(in, row.hour) && GetFlag(in, row.late) &&
+         GetEnum(in, RowFate::kUnreadable, row.fate);
 }
 
 void PutRow(std::string& out, const SettledRow& row) {
   PutBytes(out, row.merchant_id);
   PutAsset(out, row.asset);
   PutInt128(out, row.units);
-  PutByte(out, static_cast<uint8_t>((row.fee ? kHasFee : 0) | (row.status ? kHasStatus : 0) | (row.at ? kHasMoment : 0)));
+  PutByte(out,
+          static_cast<uint8_t>((row.fee ? kHasFee : 0) | (row.status ? kHasStatus : 0) | (row.at ? kHasMoment : 0)));
   if (row.fee) PutInt128(out, *row.fee);
   if (row.status) PutByte(out, static_cast<uint8_t>(*row.status));
   if (row.at) PutTime(out, *row.at);

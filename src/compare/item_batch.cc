@@ -19,7 +19,8 @@ namespace {
 // Items are far fewer than rows only by accident: most have one row of each side.
 template <typename Rows>
 auto FindOurs(Rows& rows, uint64_t first_record) {
-  return std::find_if(rows.begin(), rows.end(), [&](const OurKept& row) { return row.records.front() == first_record; });
+  return std::find_if(rows.begin(), rows.end(),
+                      [&](const OurKept& row) { return row.records.front() == first_record; });
 }
 template <typename Rows>
 auto FindTheirs(Rows& rows, std::string_view source, std::string_view row_id) {

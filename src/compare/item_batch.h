@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -111,7 +112,7 @@ class ItemBatch {
   std::vector<Step> steps_;
   std::vector<OurChange> ours_;
   std::vector<TheirArrival> theirs_;
-  std::set<std::string, std::less<>> row_keys_;
+  absl::flat_hash_set<std::string> row_keys_;
   std::map<absl::CivilDay, CameIn> came_in_;  // changes
   std::set<absl::CivilDay> touched_;
   std::optional<absl::CivilDay> last_touched_;

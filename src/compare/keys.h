@@ -47,7 +47,7 @@ std::string EndOf(std::string_view prefix);
 
 int32_t DayNumber(absl::CivilDay day);  // since 1970-01-01
 absl::CivilDay DayOfNumber(int32_t number);
-void PutDay(std::string& out, absl::CivilDay day);     // as keys have it
+void PutDay(std::string& out, absl::CivilDay day);  // as keys have it
 absl::CivilDay LoadDay(const char* p);
 
 std::string DayKey(std::string_view prefix, absl::CivilDay day);

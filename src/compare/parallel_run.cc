@@ -87,9 +87,7 @@ size_t BytesOf(const RawRow& row) {
 }
 
 // Of a row whose id cannot be read: its text has to do.
-std::string RowIdOfText(const RawRow& raw) {
-  return absl::StrCat("#", absl::BytesToHexString(RowFingerprint(0, raw)));
-}
+std::string RowIdOfText(const RawRow& raw) { return absl::StrCat("#", absl::BytesToHexString(RowFingerprint(0, raw))); }
 
 void AddTo(IngestResult& sum, const IngestResult& part) {
   sum.rows += part.rows;
@@ -168,8 +166,7 @@ class ParallelRun::Core {
 
   absl::StatusOr<std::string> Cursor(std::string_view source) const {
     NW_RETURN_IF_ERROR(CheckSource(source));
-    NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value,
-                        engine().Get(Space::kHost, Key(kSourcePrefix, source)));
+    NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, engine().Get(Space::kHost, Key(kSourcePrefix, source)));
     return value ? std::string(value->view()) : std::string();
   }
 
@@ -335,7 +332,8 @@ class ParallelRun::Core {
     const uint64_t followed = internal::LoadBigEndian64(value->view().data());
     const uint64_t head = ledger_.Head().sequence.value();
     if (followed > head) {
-      return Error(absl::StatusCode::kDataLoss, "compare: the cursor, ", followed, ", is past the journal's head, ", head);
+      return Error(absl::StatusCode::kDataLoss, "compare: the cursor, ", followed, ", is past the journal's head, ",
+                   head);
     }
     run_.standing.followed = followed;
     followed_.store(followed);
@@ -501,7 +499,8 @@ class ParallelRun::Core {
           engine(), after, [&](std::string_view name, const DiscrepancyRecord& record) -> absl::StatusOr<bool> {
             more = names.size() == kBatch;
             if (more) return false;
-            if (std::find(record.rules.begin(), record.rules.end(), rule) != record.rules.end()) names.emplace_back(name);
+            if (std::find(record.rules.begin(), record.rules.end(), rule) != record.rules.end())
+              names.emplace_back(name);
             return true;
           }));
       if (names.empty()) return absl::OkStatus();
@@ -606,9 +605,7 @@ absl::StatusOr<DigestPage> ParallelRun::RowDigests(absl::CivilDay day, std::stri
 absl::StatusOr<DiscrepancyPage> ParallelRun::ListDiscrepancies(const DiscrepancyQuery& query) const {
   return core_->ListDiscrepancies(query);
 }
-absl::StatusOr<Discrepancy> ParallelRun::GetDiscrepancy(std::string_view id) const {
-  return core_->GetDiscrepancy(id);
-}
+absl::StatusOr<Discrepancy> ParallelRun::GetDiscrepancy(std::string_view id) const { return core_->GetDiscrepancy(id); }
 absl::Status ParallelRun::Explain(std::string_view id, std::string_view actor, std::string_view reason) {
   return core_->Decide(DiscrepancyState::kExplained, id, actor, reason);
 }

@@ -55,18 +55,6 @@ void PutDefinition(std::string& out, const IgnoreRule& rule) {
   PutUnits(out, rule.max_units);
 }
 
-bool GetUnits(ByteReader& in, Units& units) {
-  uint64_t n;
-  if (!in.GetVarint64(n)) return false;
-  for (uint64_t i = 0; i < n; ++i) {
-    std::string asset;
-    absl::uint128 value;
-    if (!GetText(in, 64, asset) || !in.GetVarint128(value)) return false;
-    units.emplace(std::move(asset), value);
-  }
-  return true;
-}
-
 bool GetDefinition(ByteReader& in, IgnoreRule& rule) {
   uint8_t leg;
   if (!GetText(in, kMaxIdBytes, rule.id) || !GetText(in, kMaxOwnerBytes, rule.owner) ||
@@ -95,6 +83,19 @@ void PutUnits(std::string& out, const Units& units) {
   }
 }
 
+bool GetUnits(ByteReader& in, Units& units) {
+  uint64_t n;
+  if (!in.GetVarint64(n)) return false;
+  for (uint64_t i = 0; i < n; ++i) {
+    std::string asset;
+    absl::uint128 value;
+    if (!GetText(in, 64, asset) || !in.GetVarint128(value)) return false;
+    if (!units.empty() && asset <= units.rbegin()->first) return in.Fail();
+    units.emplace_hint(units.end(), std::move(asset), value);
+  }
+  return true;
+}
+
 absl::Status ValidateRule(const IgnoreRule& rule) {
   const auto bad = [](absl::string_view member, const auto&... why) {
     return Error(absl::StatusCode::kInvalidArgument, "IgnoreRule.", member, ": ", why...);
@@ -105,10 +106,13 @@ absl::Status ValidateRule(const IgnoreRule& rule) {
   if (rule.owner.empty() || rule.owner.size() > kMaxOwnerBytes) return bad("owner", "must be 1 to 128 bytes");
   if (rule.reason.empty() || rule.reason.size() > kMaxReasonBytes) return bad("reason", "must be 1 to 1000 bytes");
   if (!MayBeIgnored(rule.of)) {
-    return bad("of", "must be missing_here, missing_there, status, day_shift, late or unreadable: a difference of money is never ignored");
+    return bad("of",
+               "must be missing_here, missing_there, status, day_shift, late or unreadable: a difference of money is "
+               "never ignored");
   }
   if (rule.leg && Name(*rule.leg).empty()) return bad("leg", "is none");
-  if (!rule.merchant_id.empty() && (rule.merchant_id.size() > kMaxEventIdBytes || !IsIdText(rule.merchant_id, Colon::kRefused))) {
+  if (!rule.merchant_id.empty() &&
+      (rule.merchant_id.size() > kMaxEventIdBytes || !IsIdText(rule.merchant_id, Colon::kRefused))) {
     return bad("merchant_id", "must be as events have it, or empty");
   }
   if (rule.to < rule.from) return bad("to", "is before from");
@@ -138,7 +142,8 @@ absl::Status RuleBook::Add(const IgnoreRule& rule) {
     return Error(absl::StatusCode::kAlreadyExists, "the id of the rule '", rule.id, "' was used before");
   }
   if (rules_.size() >= kMaxRules) {
-    return Error(absl::StatusCode::kResourceExhausted, "there are ", kMaxRules, " rules already, retired ones included");
+    return Error(absl::StatusCode::kResourceExhausted, "there are ", kMaxRules,
+                 " rules already, retired ones included");
   }
   rules_.emplace(rule.id, Kept{.rule = rule});
   changed_.insert(rule.id);
@@ -207,8 +212,8 @@ bool RuleBook::Covers(const Kept& kept, DiscrepancyClass c, const Case& of, absl
 std::optional<std::vector<std::string>> RuleBook::Covering(const Case& of, absl::Time now) const {
   std::vector<std::string> ids;
   for (const DiscrepancyClass c : of.classes) {
-    const auto found = std::find_if(rules_.begin(), rules_.end(),
-                                    [&](const auto& entry) { return Covers(entry.second, c, of, now); });
+    const auto found =
+        std::find_if(rules_.begin(), rules_.end(), [&](const auto& entry) { return Covers(entry.second, c, of, now); });
     if (found == rules_.end()) return std::nullopt;
     ids.push_back(found->first);
   }

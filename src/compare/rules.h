@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "northwind/compare.h"
+#include "src/base/coding.h"
 #include "src/store/engine.h"
 
 namespace northwind::internal::compare {
@@ -29,6 +30,7 @@ inline constexpr size_t kMaxRules = 1000;  // ever
 
 using Units = std::map<std::string, absl::uint128>;  // by asset
 void PutUnits(std::string& out, const Units& units);
+bool GetUnits(ByteReader& in, Units& units);
 
 // InvalidArgument that names the member.
 absl::Status ValidateRule(const IgnoreRule& rule);

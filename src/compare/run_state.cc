@@ -51,7 +51,8 @@ absl::StatusOr<ColumnSets> ColumnSets::Load(const Engine& engine) {
     ByteReader in(cursor.value());
     std::vector<std::string>& set = sets.sets_.emplace_back();
     while (!in.AtEnd()) {
-      if (!GetText(in, kMaxText, set.emplace_back())) return absl::DataLossError("compare: a head of columns is damaged");
+      if (!GetText(in, kMaxText, set.emplace_back()))
+        return absl::DataLossError("compare: a head of columns is damaged");
     }
   }
   NW_RETURN_IF_ERROR(cursor.status());

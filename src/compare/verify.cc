@@ -78,10 +78,11 @@ class Verifier {
       }
     }
     for (const TheirKept& row : item.theirs) {
-      if (row.columns >= run_.columns.size()) return Differs(item.name, "the head of the row ", Printable(row.row_id), " is missing");
+      if (row.columns >= run_.columns.size())
+        return Differs(item.name, "the head of the row ", Printable(row.row_id), " is missing");
       const MappedRow mapped = Reread(row);
-      bool same = mapped.kind == row.kind && (mapped.kind == MappedRow::Kind::kUnreadable ? mapped.error == row.error
-                                                                                         : mapped.row == row.row);
+      bool same = mapped.kind == row.kind &&
+                  (mapped.kind == MappedRow::Kind::kUnreadable ? mapped.error == row.error : mapped.row == row.row);
       if (!same) return Differs(item.name, "the row ", Printable(row.row_id), " is not kept as its text reads");
       const std::string key = RowKey(row.source, row.row_id);
       NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, run_.engine.Get(Space::kHost, key));
@@ -117,7 +118,8 @@ class Verifier {
     Verdict verdict = Classify(item, run_.terms, closed);
     if (!IsKeptAs(item, verdict) && !unfinished_.empty()) {
       // A first closing that a crash has cut short: the rest of it comes when the day is closed again.
-      verdict = Classify(item, run_.terms, [&](absl::CivilDay day) { return closed(day) && !unfinished_.contains(day); });
+      verdict =
+          Classify(item, run_.terms, [&](absl::CivilDay day) { return closed(day) && !unfinished_.contains(day); });
     }
     if (!IsKeptAs(item, verdict)) return Differs(item.name, "its rows are judged otherwise than kept");
     std::optional<DiscrepancyRecord> record;
@@ -199,7 +201,8 @@ class Verifier {
       if (cursor.key().size() != kCountPrefix.size() + 4) return Differs("what came in", "a key is damaged");
       const absl::CivilDay day = LoadDay(cursor.key().data() + kCountPrefix.size());
       NW_ASSIGN_OR_RETURN(const CameIn kept, DecodeCameIn(day, cursor.value()));
-      if (kept != came_in_[day]) return Differs(absl::FormatCivilTime(day), "another number of rows is kept than came in");
+      if (kept != came_in_[day])
+        return Differs(absl::FormatCivilTime(day), "another number of rows is kept than came in");
       came_in_.erase(day);
     }
     NW_RETURN_IF_ERROR(cursor.status());
@@ -228,7 +231,8 @@ class Verifier {
       derived.canaries = kept.canaries;
       derived.sound = kept.sound;
       derived.incomplete = kept.incomplete;
-      if (EncodeFigures(kept) != EncodeFigures(derived)) return Differs(absl::FormatCivilTime(day), "its figures are others");
+      if (EncodeFigures(kept) != EncodeFigures(derived))
+        return Differs(absl::FormatCivilTime(day), "its figures are others");
     }
     return absl::OkStatus();
   }
@@ -252,7 +256,8 @@ class Verifier {
   absl::Status CheckChange(const OurChange& change) {
     NW_ASSIGN_OR_RETURN(const std::optional<Item> item, ReadItem(run_.engine, change.name));
     const uint64_t first = change.row ? change.sequence : change.of;
-    if (!item) return change.row ? Differs(change.name, "record ", first, " of the journal is not kept") : absl::OkStatus();
+    if (!item)
+      return change.row ? Differs(change.name, "record ", first, " of the journal is not kept") : absl::OkStatus();
     const auto row = std::find_if(item->ours.begin(), item->ours.end(),
                                   [&](const OurKept& ours) { return ours.records.front() == first; });
     if (row == item->ours.end()) {
@@ -270,7 +275,8 @@ class Verifier {
     } else if (last) {
       same = same && row->status == change.status && (!change.units || row->units == *change.units);
     }
-    return same ? absl::OkStatus() : Differs(change.name, "record ", first, " of the journal is kept as something else");
+    return same ? absl::OkStatus()
+                : Differs(change.name, "record ", first, " of the journal is kept as something else");
   }
 
   const RunState& run_;

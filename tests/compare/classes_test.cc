@@ -74,7 +74,12 @@ TEST(Classes, EachFieldThatDiffersIsAClass) {
 TEST(Classes, AllThatDiffersIsNamedAndTheFirstCounts) {
   RunWorld world;
   world.Settle(Capture("pay_1", 100'00, 3'00));
-  world.Ingest({{.ref = "pay_1", .merchant = "m2", .currency = "EUR", .amount = "99.00", .fee = "1.00", .status = "WON",
+  world.Ingest({{.ref = "pay_1",
+                 .merchant = "m2",
+                 .currency = "EUR",
+                 .amount = "99.00",
+                 .fee = "1.00",
+                 .status = "WON",
                  .day = "2026-03-01"}});
   EXPECT_THAT(world.ClassesOf("capture:pay_1"), ElementsAre(kCurrency, kAmount, kFee, kMerchant, kStatus, kDayShift));
   world.Ingest({{.ref = "other", .amount = "1.00"}});
@@ -122,7 +127,8 @@ TEST(Classes, OfRefundsWithoutAnIdTwoThatAreEqualMayBeTwo) {
 
 TEST(Classes, OfRefundsWithoutAnIdOneTooManyIsADuplicateOnceTheDayIsClosed) {
   RunWorld world;
-  world.Settle({Capture("pay_1", 100'00), Refund("pay_1", 10'00, Noon(kDay, 1)), Refund("pay_1", 10'00, Noon(kDay, 2))});
+  world.Settle(
+      {Capture("pay_1", 100'00), Refund("pay_1", 10'00, Noon(kDay, 1)), Refund("pay_1", 10'00, Noon(kDay, 2))});
   world.Ingest({{.ref = "pay_1", .amount = "100.00"}, {.row = "r1", .type = "REF", .ref = "pay_1", .amount = "10.00"}});
   EXPECT_THAT(world.List(), IsEmpty());
   world.Close();
@@ -167,7 +173,8 @@ TEST(Classes, AdjustmentsHaveASign) {
 TEST(Classes, WhatTheBatchDidNotSettleIsCountedAsIgnored) {
   RunWorld world;
   world.Settle(Capture("pay_1", 3'00));
-  const IngestResult result = world.Ingest({{.ref = "pay_1", .amount = "3.00"}, {.ref = "pay_2", .amount = "9.00", .status = "VOID"}});
+  const IngestResult result =
+      world.Ingest({{.ref = "pay_1", .amount = "3.00"}, {.ref = "pay_2", .amount = "9.00", .status = "VOID"}});
   EXPECT_EQ(result.skipped, 1);
   const DayFigures day = world.Close();
   EXPECT_EQ(day.assets.at("USD/2").theirs.ignored, (CountAndSum{1, 9'00}));
@@ -264,7 +271,8 @@ TEST(Classes, MoreRowsThanAreKeptAreADuplicateAndStillCounted) {
   EXPECT_EQ(world.Find("capture:pay_1")->theirs.size(), kMaxRowsPerItem);
   EXPECT_EQ(world.Day().assets.at("USD/2").theirs.ingested.count, kMaxRowsPerItem + 3);
   // One that was not kept is corrected: it is of something else.
-  EXPECT_EQ(world.Ingest({{.row = absl::StrCat("r", kMaxRowsPerItem + 1), .ref = "pay_2", .amount = "1.00"}}).corrected, 1);
+  EXPECT_EQ(world.Ingest({{.row = absl::StrCat("r", kMaxRowsPerItem + 1), .ref = "pay_2", .amount = "1.00"}}).corrected,
+            1);
   EXPECT_EQ(world.Day().assets.at("USD/2").theirs.ingested.count, kMaxRowsPerItem + 3);
 }
 
@@ -277,7 +285,8 @@ TEST(Classes, WhatAHostCommitsUnderOtherCodesOrIsRejectedIsNoRow) {
                                                 .code = 7,
                                                 .reference = "pay_9"}),
               IsOk());
-  EXPECT_EQ(world.Apply(OfPayout(EventType::kPayoutRequested, "po_9", Noon(), 9'000'000'00)).status, EventStatus::kRejected);
+  EXPECT_EQ(world.Apply(OfPayout(EventType::kPayoutRequested, "po_9", Noon(), 9'000'000'00)).status,
+            EventStatus::kRejected);
   ASSERT_THAT(world.run_->CatchUp(), IsOk());
   EXPECT_TRUE(world.Day().assets.empty());
 }

@@ -77,7 +77,8 @@ TEST(Days, WhatComesLateAndDiffersIsWhatDiffers) {
 
 TEST(Days, TheSameAgainChangesNothing) {
   RunWorld world;
-  const std::vector<Line> lines = {{.ref = "pay_1", .amount = "100.00"}, {.ref = "pay_2", .amount = "7.00"},
+  const std::vector<Line> lines = {{.ref = "pay_1", .amount = "100.00"},
+                                   {.ref = "pay_2", .amount = "7.00"},
                                    {.row = "x", .ref = "pay_3", .amount = "?"}};
   world.Settle(Capture("pay_1", 100'00));
   EXPECT_EQ(world.Ingest(lines).new_rows, 3);
@@ -142,11 +143,13 @@ TEST(Days, ColumnsThatAreMissingOrRowsOfAnotherLengthAreRefusedWhole) {
   RunWorld world;
   std::vector<RawRow> rows = {Raw({.ref = "pay_1", .amount = "1.00"}), Raw({.ref = "pay_2", .amount = "1.00"})};
   rows[1].pop_back();
-  EXPECT_THAT(world.run_->Ingest("batch", Columns(), rows, "p"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row 1")));
+  EXPECT_THAT(world.run_->Ingest("batch", Columns(), rows, "p"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row 1")));
   std::vector<std::string> columns = Columns();
   columns[6] = "sum";
   rows.pop_back();
-  EXPECT_THAT(world.run_->Ingest("batch", columns, rows, "p"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("amount")));
+  EXPECT_THAT(world.run_->Ingest("batch", columns, rows, "p"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("amount")));
   EXPECT_THAT(world.run_->Cursor("batch"), IsOkAndHolds(""));
   EXPECT_TRUE(world.Day().assets.empty());
 }
@@ -166,7 +169,8 @@ TEST(Days, ClosingADayLeavesTheNextOneClosedThatADiscrepancyReachesInto) {
   RunWorld world;
   world.clock_.Set(Noon(kDay + 5));
   world.Settle({Capture("pay_1", 100'00), Capture("pay_2", 1'00), Capture("pay_3", 1'00, 0, Noon(kDay + 1))});
-  world.Ingest({{.ref = "pay_1", .amount = "100.00", .day = "2026-03-03"}, {.ref = "pay_2", .amount = "1.00"},
+  world.Ingest({{.ref = "pay_1", .amount = "100.00", .day = "2026-03-03"},
+                {.ref = "pay_2", .amount = "1.00"},
                 {.ref = "pay_3", .amount = "1.00", .day = "2026-03-03"}});
   world.Close(kDay);
   world.Close(kDay + 1);
@@ -181,8 +185,10 @@ TEST(Days, DigestsLeadDownToTheRowThatDiffers) {
   RunWorld world;
   world.Settle({Capture("pay_1", 1'00), Capture("pay_2", 2'00), Capture("pay_3", 3'00, 0, Noon(), "m2"),
                 Capture("pay_4", 4'00, 0, Noon(kDay, 90), "m2")});
-  world.Ingest({{.ref = "pay_1", .amount = "1.00"}, {.ref = "pay_2", .amount = "2.00"},
-                {.ref = "pay_3", .merchant = "m2", .amount = "3.00"}, {.ref = "pay_4", .merchant = "m2", .amount = "4.01"}});
+  world.Ingest({{.ref = "pay_1", .amount = "1.00"},
+                {.ref = "pay_2", .amount = "2.00"},
+                {.ref = "pay_3", .merchant = "m2", .amount = "3.00"},
+                {.ref = "pay_4", .merchant = "m2", .amount = "4.01"}});
   const DigestPage first = *world.run_->MerchantDigests(kDay, {}, 1);
   ASSERT_THAT(first.nodes, SizeIs(1));
   EXPECT_TRUE(first.nodes[0].same());
@@ -208,7 +214,8 @@ TEST(Days, DigestsLeadDownToTheRowThatDiffers) {
 TEST(Days, AnotherMappingReadsWhatWasKeptAnewAndMakesTheDaysStale) {
   RunWorld world;
   world.Settle({Capture("pay_1", 100'00), Capture("pay_2", 1'00)});
-  world.Ingest({{.row = "1", .ref = "pay_1", .currency = "DOLLAR", .amount = "100.00"}, {.ref = "pay_2", .amount = "1.00"}});
+  world.Ingest(
+      {{.row = "1", .ref = "pay_1", .currency = "DOLLAR", .amount = "100.00"}, {.ref = "pay_2", .amount = "1.00"}});
   world.Close();
   EXPECT_THAT(world.ClassesOf("row:batch:1"), ElementsAre(kUnreadable));
   world.options_of_run_.mapping.assets["DOLLAR"] = "USD/2";
@@ -279,8 +286,15 @@ TEST(Canaries, WithoutARowThatAgreesNothingIsProved) {
 
 TEST(Canaries, NoRuleCoversThem) {
   RunWorld world;
-  ASSERT_THAT(world.run_->AddRule({.id = "r", .owner = "o", .reason = "x", .of = kMissingThere, .from = kDay, .to = kDay,
-                                   .expires_at = absl::InfiniteFuture(), .max_count = 9, .max_units = {{"USD/2", 1'000'00}}}),
+  ASSERT_THAT(world.run_->AddRule({.id = "r",
+                                   .owner = "o",
+                                   .reason = "x",
+                                   .of = kMissingThere,
+                                   .from = kDay,
+                                   .to = kDay,
+                                   .expires_at = absl::InfiniteFuture(),
+                                   .max_count = 9,
+                                   .max_units = {{"USD/2", 1'000'00}}}),
               IsOk());
   world.Settle(Capture("pay_1", 100'00));
   world.Ingest({{.ref = "pay_1", .amount = "100.00"}});

@@ -50,9 +50,7 @@ struct Expected {
 Expected Judge(const std::vector<ModelRow>& ours_in, const std::vector<ModelRow>& theirs_in, bool anonymous,
                const std::set<int>& closed) {
   Expected out;
-  const auto at = [&](const ModelRow& row, bool theirs) -> Counts& {
-    return out.counts[{row.day, row.asset, theirs}];
-  };
+  const auto at = [&](const ModelRow& row, bool theirs) -> Counts& { return out.counts[{row.day, row.asset, theirs}]; };
   std::vector<ModelRow> ours = ours_in, theirs, our_kin, their_kin;
   for (const ModelRow& row : theirs_in) {
     ++at(row, true).ingested;
@@ -121,7 +119,8 @@ Expected Judge(const std::vector<ModelRow>& ours_in, const std::vector<ModelRow>
   }
   const auto alone = [&](const std::vector<ModelRow>& rows, const std::vector<ModelRow>& kin, bool is_theirs) {
     for (const ModelRow& row : rows) {
-      const bool twice = std::any_of(kin.begin(), kin.end(), [&](const ModelRow& k) { return k.Content() == row.Content(); });
+      const bool twice =
+          std::any_of(kin.begin(), kin.end(), [&](const ModelRow& k) { return k.Content() == row.Content(); });
       if (!closed.contains(row.day) && (anonymous || !twice)) {
         ++at(row, is_theirs).pending;
         continue;
@@ -189,8 +188,12 @@ class Oracle {
     const uint64_t cents = 1000 + random_.Below(2), fee = random_.Below(2);
     const std::string merchant = absl::StrCat("m", 1 + random_.Below(2));
     Settled(testing::Capture(id, cents, fee, Moment(day), merchant), "capture:" + id,
-            {.units = static_cast<int64_t>(cents), .merchant = merchant, .asset = "USD/2", .fee = static_cast<int64_t>(fee),
-             .status = "OK", .day = day});
+            {.units = static_cast<int64_t>(cents),
+             .merchant = merchant,
+             .asset = "USD/2",
+             .fee = static_cast<int64_t>(fee),
+             .status = "OK",
+             .day = day});
   }
   void Refund() {
     const std::string id = absl::StrCat("p", random_.Below(8));
@@ -202,7 +205,11 @@ class Oracle {
     if (capture == ours_.end()) return;
     event.merchant_id = capture->second[0].merchant;
     Settled(event, absl::StrCat("refund:", id, anonymous ? "" : "/r1"),
-            {.units = -static_cast<int64_t>(cents), .merchant = event.merchant_id, .asset = "USD/2", .status = "OK", .day = day});
+            {.units = -static_cast<int64_t>(cents),
+             .merchant = event.merchant_id,
+             .asset = "USD/2",
+             .status = "OK",
+             .day = day});
   }
   void Payout() {
     const std::string id = absl::StrCat("o", random_.Below(6));
@@ -260,8 +267,10 @@ class Oracle {
   }
 
   void Take(const Line& line) {
-    const std::string name = absl::StrCat(line.type == "CAP" ? "capture:" : line.type == "REF" ? "refund:" : "payout:", line.ref,
-                                          line.refund ? "/" + *line.refund : "");
+    const std::string name = absl::StrCat(line.type == "CAP"   ? "capture:"
+                                          : line.type == "REF" ? "refund:"
+                                                               : "payout:",
+                                          line.ref, line.refund ? "/" + *line.refund : "");
     ModelRow row{.units = static_cast<int64_t>(absl::Uint128Low64(Amount::Parse(line.amount, 2)->units())),
                  .merchant = line.merchant,
                  .asset = line.currency + "/2",
@@ -302,7 +311,8 @@ class Oracle {
         sum.ignored += c.ignored;
       }
     }
-    for (const Discrepancy& discrepancy : world_.List({.state = DiscrepancyState::kOpen, .limit = kMaxDiscrepancyPage})) {
+    for (const Discrepancy& discrepancy :
+         world_.List({.state = DiscrepancyState::kOpen, .limit = kMaxDiscrepancyPage})) {
       found[discrepancy.id] = {discrepancy.classes.begin(), discrepancy.classes.end()};
     }
     for (const auto& [name, classes] : expected) EXPECT_EQ(found[name], classes) << name;
@@ -313,7 +323,9 @@ class Oracle {
       for (const std::string asset : {"USD/2", "EUR/2"}) {
         const auto sides = figures.assets.find(asset);
         for (const bool theirs : {false, true}) {
-          const Coverage coverage = sides == figures.assets.end() ? Coverage{} : theirs ? sides->second.theirs : sides->second.ours;
+          const Coverage coverage = sides == figures.assets.end() ? Coverage{}
+                                    : theirs                      ? sides->second.theirs
+                                                                  : sides->second.ours;
           EXPECT_EQ(Counts({coverage.ingested.count, coverage.matched.count, coverage.mismatched.count,
                             coverage.pending.count, coverage.ignored.count}) <=> (counts[{day, asset, theirs}]),
                     std::strong_ordering::equal)

@@ -23,7 +23,9 @@ using northwind::testing::StatusIs;
 
 const absl::CivilDay kDay(2026, 3, 2);
 
-std::string Hex(std::string_view bytes) { return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size())); }
+std::string Hex(std::string_view bytes) {
+  return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size()));
+}
 
 Item Sample() {
   Item item = Item::Named("payout:po_1");
@@ -37,9 +39,16 @@ Item Sample() {
                        .day = kDay,
                        .hour = 12,
                        .fate = RowFate::kMismatched});
-  TheirKept theirs{.source = "b", .row_id = "17", .columns = 1, .raw = {"x", std::nullopt}, .kind = MappedRow::Kind::kRow};
-  theirs.row = {.leg = Leg::kPayout, .id = "po_1", .merchant_id = "m1", .asset = {"USD", 2}, .units = -2501, .fee = 0,
-                .status = LegStatus::kPaid, .day = kDay};
+  TheirKept theirs{
+      .source = "b", .row_id = "17", .columns = 1, .raw = {"x", std::nullopt}, .kind = MappedRow::Kind::kRow};
+  theirs.row = {.leg = Leg::kPayout,
+                .id = "po_1",
+                .merchant_id = "m1",
+                .asset = {"USD", 2},
+                .units = -2501,
+                .fee = 0,
+                .status = LegStatus::kPaid,
+                .day = kDay};
   theirs.late = true;
   theirs.fate = RowFate::kMismatched;
   item.theirs.push_back(theirs);
@@ -53,7 +62,8 @@ Item Sample() {
 TEST(RecordCodec, Item) {
   const Item item = Sample();
   const std::string bytes = EncodeItem(item);
-  EXPECT_EQ(Hex(bytes), "010101020709026d310355534402872700030202c4c0020c000202016202313701020101780001c4c00200026d310355"
+  EXPECT_EQ(Hex(bytes),
+            "010101020709026d310355534402872700030202c4c0020c000202016202313701020101780001c4c00200026d310355"
             "534402892703000301020162023138000101017903c4c002000362616400050101c4c002026d310303455552020214");
   EXPECT_THAT(DecodeItem("payout:po_1", bytes), IsOkAndHolds(item));
 }
@@ -68,9 +78,17 @@ TEST(RecordCodec, EveryPieceOfAnItemIsNeededAndNothingMayFollow) {
 
 TEST(RecordCodec, IndexEntry) {
   Item item = Item::Named("capture:p");
-  item.ours.push_back({.records = {1}, .merchant_id = "m1", .asset = {"USD", 2}, .units = 100, .fee = 3,
-                       .status = LegStatus::kSettled, .day = kDay, .hour = 13, .fate = RowFate::kMatched});
-  const Terms terms{.days = *BusinessDays::Make("UTC", absl::ZeroDuration()), .fees = true, .statuses = true, .moments = true};
+  item.ours.push_back({.records = {1},
+                       .merchant_id = "m1",
+                       .asset = {"USD", 2},
+                       .units = 100,
+                       .fee = 3,
+                       .status = LegStatus::kSettled,
+                       .day = kDay,
+                       .hour = 13,
+                       .fate = RowFate::kMatched});
+  const Terms terms{
+      .days = *BusinessDays::Make("UTC", absl::ZeroDuration()), .fees = true, .statuses = true, .moments = true};
   const auto entries = IndexEntriesOf(item, terms);
   ASSERT_EQ(entries.size(), 1);
   EXPECT_EQ(Hex(entries[0].first), "6e772f636f6d706172652f696e6465782f800050226d31000d636170747572653a70");
@@ -85,18 +103,21 @@ TEST(RecordCodec, IndexEntry) {
 }
 
 TEST(RecordCodec, Discrepancy) {
-  DiscrepancyRecord record{.classes = {DiscrepancyClass::kAmount},
-                           .state = DiscrepancyState::kExplained,
-                           .day = kDay,
-                           .merchant_id = "m1",
-                           .first_seen = absl::FromUnixNanos(5),
-                           .last_seen = absl::FromUnixNanos(6),
-                           .fingerprint = std::string(16, 'f'),
-                           .rules = {"r"},
-                           .charged = {{"USD/2", 7}},
-                           .history = {{.at = absl::FromUnixNanos(6), .state = DiscrepancyState::kExplained, .actor = "a", .reason = "why"}}};
+  DiscrepancyRecord record{
+      .classes = {DiscrepancyClass::kAmount},
+      .state = DiscrepancyState::kExplained,
+      .day = kDay,
+      .merchant_id = "m1",
+      .first_seen = absl::FromUnixNanos(5),
+      .last_seen = absl::FromUnixNanos(6),
+      .fingerprint = std::string(16, 'f'),
+      .rules = {"r"},
+      .charged = {{"USD/2", 7}},
+      .history = {
+          {.at = absl::FromUnixNanos(6), .state = DiscrepancyState::kExplained, .actor = "a", .reason = "why"}}};
   const std::string bytes = EncodeDiscrepancy(record);
-  EXPECT_EQ(Hex(bytes), "0101050200c4c002026d31020a020c000000000000000000000000000000000000000000000000000000000000000066"
+  EXPECT_EQ(Hex(bytes),
+            "0101050200c4c002026d31020a020c000000000000000000000000000000000000000000000000000000000000000066"
             "66666666666666666666666666666601017201055553442f320701020c0200016103776879");
   for (size_t n = 0; n < bytes.size(); ++n) {
     EXPECT_THAT(DecodeDiscrepancy("x", bytes.substr(0, n)), StatusIs(absl::StatusCode::kDataLoss)) << n;
@@ -111,13 +132,20 @@ TEST(RecordCodec, RowPlaceAndDay) {
   EXPECT_EQ(Hex(EncodeRowPlace(kept)), "09636170747572653a70");
   EXPECT_EQ(DecodeRowPlace("k", EncodeRowPlace(kept))->name, "capture:p");
   EXPECT_EQ(Hex(EncodeCameIn({{"USD/2", {CountAndSum{1, -5}, CountAndSum{2, 7}}}})), "0101055553442f320109020e");
-  DayFigures figures{.day = kDay, .state = DayState::kClosed, .closed_at = absl::FromUnixNanos(1), .closed_by = "ops",
-                     .by_class = {{DiscrepancyClass::kAmount, 2}}, .by_state = {{DiscrepancyState::kOpen, 2}},
-                     .rules_hash = "ab", .canaries = {{DiscrepancyClass::kFee, {DiscrepancyClass::kFee}}}, .sound = true,
+  DayFigures figures{.day = kDay,
+                     .state = DayState::kClosed,
+                     .closed_at = absl::FromUnixNanos(1),
+                     .closed_by = "ops",
+                     .by_class = {{DiscrepancyClass::kAmount, 2}},
+                     .by_state = {{DiscrepancyState::kOpen, 2}},
+                     .rules_hash = "ab",
+                     .canaries = {{DiscrepancyClass::kFee, {DiscrepancyClass::kFee}}},
+                     .sound = true,
                      .incomplete = {"less"}};
   figures.assets["USD/2"].ours.ingested = {1, 5};
   const std::string bytes = EncodeFigures(figures);
-  EXPECT_EQ(Hex(bytes), "01020202036f707301055553442f32010a00000000000000000000000000000000000001050201010202616201060106"
+  EXPECT_EQ(Hex(bytes),
+            "01020202036f707301055553442f32010a00000000000000000000000000000000000001050201010202616201060106"
             "0101046c6573730000000000000000000000000000000000000000000000000000000000000000000000000000000000"
             "0000000000000000000000000000000000000000000000");
   EXPECT_EQ(EncodeFigures(*DecodeFigures(kDay, bytes)), bytes);

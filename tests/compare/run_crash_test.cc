@@ -27,7 +27,8 @@ std::map<std::string, std::string> Look(RunWorld& world) {
   const std::vector<DayFigures> days = *world.run_->Days(kDay - 30, kDay + 30);
   for (const DayFigures& day : days) {
     std::string& text = seen[absl::FormatCivilTime(day.day)];
-    absl::StrAppend(&text, std::string(Name(day.state)), day.sound ? " sound" : "", day.our_digest == day.their_digest ? " same" : "");
+    absl::StrAppend(&text, std::string(Name(day.state)), day.sound ? " sound" : "",
+                    day.our_digest == day.their_digest ? " same" : "");
     for (const auto& [asset, sides] : day.assets) {
       for (const Coverage* c : {&sides.ours, &sides.theirs}) {
         absl::StrAppend(&text, " ", asset, " ", Show(c->ingested), " ", Show(c->matched), " ", Show(c->mismatched), " ",
@@ -42,22 +43,29 @@ using Step = std::function<absl::Status(RunWorld&)>;
 
 // A day from its first row to its second closing.
 std::vector<Step> Steps() {
-  const auto ingest = [](std::vector<Line> lines) {
-    return [lines = std::move(lines)](RunWorld& world) {
+  const auto ingest = [](std::string next, std::vector<Line> lines) {
+    return [next = std::move(next), lines = std::move(lines)](RunWorld& world) {
       std::vector<RawRow> rows;
       for (const Line& line : lines) rows.push_back(Raw(line));
-      return world.run_->Ingest("batch", Columns(), rows, "next").status();
+      const bool there = world.run_->Cursor("batch").value_or("") == next;
+      const auto result = world.run_->Ingest("batch", Columns(), rows, next);
+      // The cursor comes with the last row, not before.
+      EXPECT_EQ(there && result.ok() ? result->new_rows : 0, 0);
+      return result.status();
     };
   };
   const auto close = [](RunWorld& world) { return world.run_->CloseDay(kDay, {.actor = "ops"}).status(); };
   return {
       [](RunWorld& world) { return world.run_->FollowOnce(3).status(); },
       [](RunWorld& world) { return world.run_->CatchUp(); },
-      ingest({{.row = "1", .ref = "pay_1", .amount = "1.00"}, {.row = "2", .ref = "pay_2", .amount = "9.00"},
-              {.row = "2", .ref = "pay_3", .amount = "3.00"}, {.row = "4", .ref = "pay_9", .amount = "1.00"},
-              {.row = "5", .ref = "pay_5", .amount = "?"}}),
+      ingest("first", {{.row = "1", .ref = "pay_1", .amount = "1.00"},
+                       {.row = "2", .ref = "pay_2", .amount = "9.00"},
+                       {.row = "2", .ref = "pay_3", .amount = "3.00"},
+                       {.row = "4", .ref = "pay_9", .amount = "1.00"},
+                       {.row = "5", .ref = "pay_5", .amount = "?"}}),
       close,
-      ingest({{.row = "6", .ref = "pay_2", .amount = "2.00"}, {.row = "4", .ref = "pay_4", .amount = "4.10"}}),
+      ingest("second",
+             {{.row = "6", .ref = "pay_2", .amount = "2.00"}, {.row = "4", .ref = "pay_4", .amount = "4.10"}}),
       close,
   };
 }

@@ -25,8 +25,14 @@ using ::testing::HasSubstr;
 class DamageWorld : public RunWorld {
  public:
   DamageWorld() {
-    EXPECT_THAT(run_->AddRule({.id = "r", .owner = "o", .reason = "x", .of = DiscrepancyClass::kMissingThere, .from = kDay,
-                               .to = kDay, .expires_at = absl::InfiniteFuture(), .max_count = 9,
+    EXPECT_THAT(run_->AddRule({.id = "r",
+                               .owner = "o",
+                               .reason = "x",
+                               .of = DiscrepancyClass::kMissingThere,
+                               .from = kDay,
+                               .to = kDay,
+                               .expires_at = absl::InfiniteFuture(),
+                               .max_count = 9,
                                .max_units = {{"USD/2", 1'000'00}}}),
                 IsOk());
     Settle({Capture("pay_1", 1'00), Capture("pay_2", 2'00), Capture("pay_3", 3'00)});
@@ -71,20 +77,28 @@ TEST(Damage, OfAnyKindIsFound) {
       {"a row id too many", [](DamageWorld& w) { w.Put(RowKey("batch", "x"), w.First(kRowPrefix).second); }},
       {"an entry of the index is gone", [](DamageWorld& w) { w.Delete(w.First(DayKey(kIndexPrefix, kDay)).first); }},
       {"an entry of the index too many",
-       [](DamageWorld& w) { w.Put(IndexKey({kDay, "m1", 3}, "capture:x"), w.First(kIndexPrefix).second); }},
+       [](DamageWorld& w) {
+         w.Put(IndexKey({kDay, "m1", 3}, "capture:x"), w.First(kIndexPrefix).second);
+       }},
       {"a discrepancy is gone", [](DamageWorld& w) { w.Delete(Key(kDiscrepancyPrefix, "capture:pay_2")); }},
       {"a discrepancy too many",
        [](DamageWorld& w) { w.Put(Key(kDiscrepancyPrefix, "capture:x"), w.First(kDiscrepancyPrefix).second); }},
-      {"what came in is other", [](DamageWorld& w) { w.Put(DayKey(kCountPrefix, kDay), w.First(DayKey(kCountPrefix, kDay - 20)).second); }},
+      {"what came in is other",
+       [](DamageWorld& w) { w.Put(DayKey(kCountPrefix, kDay), w.First(DayKey(kCountPrefix, kDay - 20)).second); }},
       {"what came in is gone", [](DamageWorld& w) { w.Delete(DayKey(kCountPrefix, kDay)); }},
       {"our units", [](DamageWorld& w) { w.Alter("capture:pay_2", [](Item& item) { item.ours[0].units = 2'01; }); }},
-      {"our merchant", [](DamageWorld& w) { w.Alter("capture:pay_3", [](Item& item) { item.ours[0].merchant_id = "m2"; }); }},
+      {"our merchant",
+       [](DamageWorld& w) { w.Alter("capture:pay_3", [](Item& item) { item.ours[0].merchant_id = "m2"; }); }},
       {"our day", [](DamageWorld& w) { w.Alter("capture:pay_1", [](Item& item) { item.ours[0].day += 1; }); }},
       {"our record", [](DamageWorld& w) { w.Alter("capture:pay_1", [](Item& item) { item.ours[0].records[0] = 1; }); }},
-      {"their text", [](DamageWorld& w) { w.Alter("capture:pay_1", [](Item& item) { item.theirs[0].raw[6] = "1.01"; }); }},
-      {"their units", [](DamageWorld& w) { w.Alter("capture:pay_2", [](Item& item) { item.theirs[0].row.units = 2'00; }); }},
-      {"a verdict", [](DamageWorld& w) { w.Alter("capture:pay_2", [](Item& item) { item.theirs[0].fate = RowFate::kMatched; }); }},
-      {"that it is ignored", [](DamageWorld& w) { w.Alter("capture:pay_3", [](Item& item) { item.ignored = false; }); }},
+      {"their text",
+       [](DamageWorld& w) { w.Alter("capture:pay_1", [](Item& item) { item.theirs[0].raw[6] = "1.01"; }); }},
+      {"their units",
+       [](DamageWorld& w) { w.Alter("capture:pay_2", [](Item& item) { item.theirs[0].row.units = 2'00; }); }},
+      {"a verdict",
+       [](DamageWorld& w) { w.Alter("capture:pay_2", [](Item& item) { item.theirs[0].fate = RowFate::kMatched; }); }},
+      {"that it is ignored",
+       [](DamageWorld& w) { w.Alter("capture:pay_3", [](Item& item) { item.ignored = false; }); }},
       {"figures of the day",
        [](DamageWorld& w) {
          auto [key, bytes] = w.First(DayKey(kDayPrefix, kDay));

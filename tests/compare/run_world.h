@@ -79,22 +79,38 @@ struct Line {
 };
 
 inline const std::vector<std::string>& Columns() {
-  static const std::vector<std::string> columns = {"row", "type",   "ref", "refund", "merchant", "currency",
-                                                   "amount", "fee", "status", "day", "at"};
+  static const std::vector<std::string> columns = {"row",    "type", "ref",    "refund", "merchant", "currency",
+                                                   "amount", "fee",  "status", "day",    "at"};
   return columns;
 }
 
 inline RawRow Raw(const Line& line) {
-  const std::string status = !line.status.empty() ? line.status : line.type == "PAY" ? "PAID" : line.type == "DIS" ? "OPEN" : "OK";
+  const std::string status = !line.status.empty() ? line.status
+                             : line.type == "PAY" ? "PAID"
+                             : line.type == "DIS" ? "OPEN"
+                                                  : "OK";
   return {line.row.empty() ? absl::StrCat(line.type, ":", line.ref, line.refund ? "/" + *line.refund : "") : line.row,
-          line.type, line.ref, line.refund, line.merchant, line.currency, line.amount, line.fee, status, line.day, line.at};
+          line.type,
+          line.ref,
+          line.refund,
+          line.merchant,
+          line.currency,
+          line.amount,
+          line.fee,
+          status,
+          line.day,
+          line.at};
 }
 
 inline LegacyMapping BatchMapping() {
   return {.row_id = "row",
           .leg = "type",
-          .legs = {{"CAP", Leg::kCapture}, {"REF", Leg::kRefund}, {"DIS", Leg::kDispute},
-                   {"PAY", Leg::kPayout}, {"RET", Leg::kPayoutReturn}, {"ADJ", Leg::kAdjustment}},
+          .legs = {{"CAP", Leg::kCapture},
+                   {"REF", Leg::kRefund},
+                   {"DIS", Leg::kDispute},
+                   {"PAY", Leg::kPayout},
+                   {"RET", Leg::kPayoutReturn},
+                   {"ADJ", Leg::kAdjustment}},
           .id = "ref",
           .refund_id = "refund",
           .merchant_id = "merchant",
@@ -103,8 +119,12 @@ inline LegacyMapping BatchMapping() {
           .amount = "amount",
           .fee = "fee",
           .status = "status",
-          .statuses = {{"OK", LegStatus::kSettled}, {"OPEN", LegStatus::kOpen}, {"PAID", LegStatus::kPaid},
-                       {"FAILED", LegStatus::kFailed}, {"CANCELED", LegStatus::kCanceled}, {"LOST", LegStatus::kLost},
+          .statuses = {{"OK", LegStatus::kSettled},
+                       {"OPEN", LegStatus::kOpen},
+                       {"PAID", LegStatus::kPaid},
+                       {"FAILED", LegStatus::kFailed},
+                       {"CANCELED", LegStatus::kCanceled},
+                       {"LOST", LegStatus::kLost},
                        {"WON", LegStatus::kWon}},
           .skipped_statuses = {"VOID"},
           .day = "day",
