@@ -25,8 +25,7 @@ namespace {
 // The planner is to read tables by their indexes, in order, and not to sort them. Between two rows lies what the ledger has to say, and
 // what `progress` does: that is not idleness.
 constexpr char kSettings[] =
-    "SET enable_sort = off; SET jit = off; SET idle_in_transaction_session_timeout = 0; SET timezone = 'UTC'; "
-    "SET datestyle = 'ISO'";
+    "SET enable_sort = off; SET jit = off; SET idle_in_transaction_session_timeout = 0";
 
 // Partitions that ensure_month could not have made as they are.
 constexpr char kStrangePartitions[] =

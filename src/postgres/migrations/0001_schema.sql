@@ -304,20 +304,28 @@ END $$;
 COMMENT ON FUNCTION expect_rows IS 'Fails unless all rows were found; for the mirror alone.';
 
 -- Makes the partitions of a month (UTC), unless they are there. It runs as its owner, so that the mirror's role needs no right to create
--- anything. Attached, not created in place: readers are not locked out.
+-- anything. Attached, not created in place: readers are not locked out. Months are cut, and bounds written, in its own TimeZone and DateStyle:
+-- those of the session must not move them. A detached month is not one: its rows could go nowhere.
 CREATE FUNCTION ensure_month(moment timestamptz)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
-  first timestamp := date_trunc('month', moment AT TIME ZONE 'UTC');
+  first timestamptz := date_trunc('month', moment);
   parent text;
   child text;
+  found regclass;
 BEGIN
   FOREACH parent IN ARRAY ARRAY['transactions', 'postings'] LOOP
     child := parent || to_char(first, '_YYYY_MM');
-    CONTINUE WHEN to_regclass(quote_ident(child)) IS NOT NULL;
+    found := to_regclass(quote_ident(child));
+    CONTINUE WHEN EXISTS (
+      SELECT FROM pg_inherits WHERE inhrelid = found AND inhparent = to_regclass(parent) AND NOT inhdetachpending);
+    IF found IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'NW003',
+        MESSAGE = format('%I is in the way: it has the name of a month''s partition and is not attached to %I. '
+                         'Rename it, drop it, or attach it again (after a reset: emptied)', child, parent);
+    END IF;
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
-    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child,
-                   first AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child, first, first + interval '1 month');
   END LOOP;
 END $$;
 COMMENT ON FUNCTION ensure_month IS 'Makes the partitions of a month; for the mirror alone.';
