@@ -49,8 +49,9 @@ TEST_F(MirrorMonths, BeginAndEndInUtcWhateverADatabasePrefers) {
   ASSERT_NO_FATAL_FAILURE(GiveAt("2024-03-31T20:00:00Z"));
   ASSERT_NO_FATAL_FAILURE(GiveAt("2024-04-01T00:00:00.000001Z"));
   ASSERT_NO_FATAL_FAILURE(ExpectWhole());
-  EXPECT_THAT(RowsByPartition(), ElementsAre(ElementsAre("postings_2024_01", "2"), ElementsAre("postings_2024_02", "2"),
-                                             ElementsAre("postings_2024_03", "4"), ElementsAre("postings_2024_04", "2")));
+  EXPECT_THAT(RowsByPartition(),
+              ElementsAre(ElementsAre("postings_2024_01", "2"), ElementsAre("postings_2024_02", "2"),
+                          ElementsAre("postings_2024_03", "4"), ElementsAre("postings_2024_04", "2")));
 }
 
 // The function by itself, as its owner may call it.
@@ -60,7 +61,8 @@ TEST_F(MirrorMonths, BeginAndEndInUtcWhateverASessionPrefers) {
     for (const char* style : {"ISO", "SQL, DMY", "SQL, MDY", "German", "Postgres, DMY"}) {
       SCOPED_TRACE(absl::StrCat(zone, " ", style));
       PostgresSession session(PostgresServer::Shared().Connection(database_));
-      session.Run(absl::StrCat("SET search_path = northwind; SET timezone = '", zone, "'; SET datestyle = '", style, "'"));
+      session.Run(
+          absl::StrCat("SET search_path = northwind; SET timezone = '", zone, "'; SET datestyle = '", style, "'"));
       ++year;
       session.Run(absl::StrCat("SELECT ensure_month(timestamptz '", year, "-03-01 00:00:00+00')"));
       session.Run(absl::StrCat("SELECT ensure_month(timestamptz '", year, "-05-31 23:59:59.999999+00')"));
@@ -76,9 +78,10 @@ TEST_F(MirrorMonths, BeginAndEndInUtcWhateverASessionPrefers) {
 }
 
 TEST_F(MirrorMonths, ADetachedOneInTheWayOfAResetMirrorHaltsItUntilItIsMoved) {
-  const std::string mended[] = {"ALTER TABLE $ RENAME TO kept_$", "DROP TABLE $",
-                                "TRUNCATE $; ALTER TABLE @ ATTACH PARTITION $ FOR VALUES FROM ('2023-11-01 00:00:00+00') "
-                                "TO ('2023-12-01 00:00:00+00')"};
+  const std::string mended[] = {
+      "ALTER TABLE $ RENAME TO kept_$", "DROP TABLE $",
+      "TRUNCATE $; ALTER TABLE @ ATTACH PARTITION $ FOR VALUES FROM ('2023-11-01 00:00:00+00') "
+      "TO ('2023-12-01 00:00:00+00')"};
   CommitSome();
   ASSERT_NO_FATAL_FAILURE(CatchUp());
   for (const std::string table : {"transactions", "postings"}) {
