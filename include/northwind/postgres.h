@@ -201,6 +201,9 @@ struct LegacyRecords {
 // however long they take. Pages are found by the key, never by an offset; that later rows have greater keys is not assumed (serial
 // numbers commit out of order), so read again from the start to see what is new.
 //
+// Results of a batch system are read with Read, as text; what their columns mean is said, and each row checked, by the mapping of the
+// parallel run (LegacyMapping, northwind/compare.h): give it the page's columns, rows and next.
+//
 // Not thread-safe. A reader keeps one connection and a transaction open: do not keep it for longer than the reading takes.
 class LegacyReader {
  public:
