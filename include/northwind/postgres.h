@@ -32,6 +32,10 @@ namespace northwind {
 
 // ---- Mirror -------------------------------------------------------------------------------------------------
 
+// Most rows of `postings`, and most bytes of names, references and metadata, in one transaction of PostgreSQL.
+inline constexpr size_t kMaxMirrorPostings = 100'000;
+inline constexpr size_t kMaxMirrorBytes = size_t{16} << 20;
+
 struct MirrorOptions {
   // A connection string or URI of libpq (https://www.postgresql.org/docs/current/libpq-connect.html), which may name several hosts,
   // a service or a password file. target_session_attrs=read-write, keepalives, tcp_user_timeout and connect_timeout are set
@@ -39,11 +43,14 @@ struct MirrorOptions {
   std::string connection;
   // Where the tables are: 1–63 of a–z 0–9 _, not beginning with a digit.
   std::string schema = "northwind";
-  // Most journal records in one transaction of PostgreSQL, 1 … kMaxJournalPage. Memory is that of two such batches.
+  // Most journal records in one transaction of PostgreSQL, 1 … kMaxJournalPage; it ends sooner where its rows would be more than
+  // kMaxMirrorPostings or kMaxMirrorBytes. Memory is that of two such batches, some tens of MB each at most. After one that took longer
+  // than `statement_timeout` they are of half as many records, and again of half, down to one; they grow by quarters as they go
+  // through in less than half of that time.
   size_t batch = 8192;
   // This far behind, in records, rows go by COPY, else by INSERT from arrays.
   uint64_t backfill_lag = 16'384;
-  // No answer to a batch for so long is an outage: the connection is given up, and made anew.
+  // No answer to a batch for so long is an outage: the connection is given up, and made anew; the batch is tried again in smaller pieces.
   absl::Duration statement_timeout = absl::Minutes(2);
   // Between tries while PostgreSQL cannot be reached or asks for another try: full jitter below a bound that doubles from the
   // first to the second.
@@ -193,6 +200,9 @@ struct LegacyRecords {
 // Reads a schema that somebody else made, in one read-only snapshot (REPEATABLE READ): all pages of one reader show the same moment,
 // however long they take. Pages are found by the key, never by an offset; that later rows have greater keys is not assumed (serial
 // numbers commit out of order), so read again from the start to see what is new.
+//
+// Results of a batch system are read with Read, as text; what their columns mean is said, and each row checked, by the mapping of the
+// parallel run (LegacyMapping, northwind/compare.h): give it the page's columns, rows and next.
 //
 // Not thread-safe. A reader keeps one connection and a transaction open: do not keep it for longer than the reading takes.
 class LegacyReader {

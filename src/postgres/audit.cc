@@ -14,6 +14,7 @@
 #include "src/postgres/binary_format.h"
 #include "src/postgres/field_text.h"
 #include "src/postgres/migration.h"
+#include "src/postgres/record_batches.h"
 #include "src/postgres/session.h"
 #include "src/postgres/table_audit.h"
 #include "src/postgres/unfinished_rows.h"
@@ -24,9 +25,7 @@ namespace {
 
 // The planner is to read tables by their indexes, in order, and not to sort them. Between two rows lies what the ledger has to say, and
 // what `progress` does: that is not idleness.
-constexpr char kSettings[] =
-    "SET enable_sort = off; SET jit = off; SET idle_in_transaction_session_timeout = 0; SET timezone = 'UTC'; "
-    "SET datestyle = 'ISO'";
+constexpr char kSettings[] = "SET enable_sort = off; SET jit = off; SET idle_in_transaction_session_timeout = 0";
 
 // Partitions that ensure_month could not have made as they are.
 constexpr char kStrangePartitions[] =
@@ -73,12 +72,12 @@ class Auditor {
   }
 
   absl::Status CompareJournal() {
-    JournalReader reader = ledger_.ReadJournal(Sequence());
+    RecordBatches journal(ledger_.ReadJournal(Sequence()));
     Projection projection(ledger_, Sequence(), options_.cached_accounts);
     while (checked_ < watermark_.sequence) {
       const uint64_t left = watermark_.sequence.value() - checked_.value();
       NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> records,
-                          reader.Next(std::min<uint64_t>(options_.batch, left)));
+                          journal.Next(std::min<uint64_t>(options_.batch, left)));
       if (records.empty()) {
         return Error(absl::StatusCode::kDataLoss, "audit: the journal ends at ", checked_.value(), ", before ",
                      watermark_.sequence.value());

@@ -43,6 +43,7 @@ absl::Status Follower::Start() {
   }
   if (thread_.joinable()) thread_.join();  // it has halted
   stop_.Clear();
+  size_ = BatchSize(options_.batch);
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
@@ -144,11 +145,11 @@ absl::Status Follower::Session() {
   return status;
 }
 
-absl::StatusOr<std::optional<Batch>> Follower::NextBatch(JournalReader& reader, Projection& projection,
+absl::StatusOr<std::optional<Batch>> Follower::NextBatch(RecordBatches& journal, Projection& projection,
                                                          Connection& connection, bool wait) {
   while (true) {
     NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> records,
-                        reader.Next(options_.batch, wait ? absl::Now() + kLook : absl::InfinitePast()));
+                        journal.Next(size_.get(), wait ? absl::Now() + kLook : absl::InfinitePast()));
     if (!records.empty()) return projection.Project(records);
     if (!wait) return std::nullopt;
     if (stop_.IsSet()) return Stopped();
@@ -157,21 +158,28 @@ absl::StatusOr<std::optional<Batch>> Follower::NextBatch(JournalReader& reader, 
 }
 
 absl::Status Follower::Follow(Connection& connection, Writer& writer, const Watermark& watermark) {
-  JournalReader reader = ledger_.ReadJournal(watermark.sequence);
+  RecordBatches journal(ledger_.ReadJournal(watermark.sequence));
   Projection projection(ledger_, watermark.sequence, options_.cached_accounts);
   std::optional<Batch> next;
   while (!stop_.IsSet()) {
     if (!next) {
-      NW_ASSIGN_OR_RETURN(next, NextBatch(reader, projection, connection, /*wait=*/true));
+      NW_ASSIGN_OR_RETURN(next, NextBatch(journal, projection, connection, /*wait=*/true));
     }
     const Batch batch = *std::exchange(next, std::nullopt);
     NW_ASSIGN_OR_RETURN(const Head block, ledger_.BlockAt(batch.last));
+    const Deadline half_time = Deadline::In(options_.statement_timeout / 2);
     const Deadline deadline = Deadline::In(options_.statement_timeout);
     const bool copy = ledger_.Head().sequence.value() - batch.after.value() > options_.backfill_lag;
-    NW_RETURN_IF_ERROR(copy ? writer.Copy(batch, block.hash, deadline) : writer.Send(batch, block.hash, deadline));
+    absl::Status brought = copy ? writer.Copy(batch, block.hash, deadline) : writer.Send(batch, block.hash, deadline);
     // The next batch is made while the server is at work. An error of the journal must not hide what becomes of this one.
-    absl::StatusOr<std::optional<Batch>> made = NextBatch(reader, projection, connection, /*wait=*/false);
-    NW_RETURN_IF_ERROR(writer.Await(deadline));
+    absl::StatusOr<std::optional<Batch>> made(std::nullopt);
+    if (brought.ok()) {
+      made = NextBatch(journal, projection, connection, /*wait=*/false);
+      brought = writer.Await(deadline);
+    }
+    if (absl::IsDeadlineExceeded(brought)) size_.TookTooLong(batch.records);
+    NW_RETURN_IF_ERROR(brought);
+    if (!half_time.HasPassed()) size_.WentFast(batch.records);
     Committed(batch, copy);
     NW_ASSIGN_OR_RETURN(next, std::move(made));
   }

@@ -13,8 +13,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "northwind/postgres.h"
+#include "src/postgres/batch_size.h"
 #include "src/postgres/connection.h"
 #include "src/postgres/projection.h"
+#include "src/postgres/record_batches.h"
 #include "src/postgres/stop_signal.h"
 #include "src/postgres/watermark.h"
 #include "src/postgres/writer.h"
@@ -26,7 +28,7 @@ namespace northwind::internal::postgres {
 // lost is what the next session finds. Thread-safe.
 class Follower {
  public:
-  Follower(Ledger& ledger, const MirrorOptions& options) : ledger_(ledger), options_(options) {}
+  Follower(Ledger& ledger, const MirrorOptions& options) : ledger_(ledger), options_(options), size_(options.batch) {}
   ~Follower() { Stop(); }
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
@@ -43,7 +45,7 @@ class Follower {
   absl::Status Session();
   absl::Status Follow(Connection& connection, Writer& writer, const Watermark& watermark);
   // The next rows to write; waits for records if `wait`, else there may be none.
-  absl::StatusOr<std::optional<Batch>> NextBatch(JournalReader& reader, Projection& projection, Connection& connection,
+  absl::StatusOr<std::optional<Batch>> NextBatch(RecordBatches& journal, Projection& projection, Connection& connection,
                                                  bool wait);
   void Committed(const Batch& batch, bool copied);
   // Waits before the next try; false if it is stopped.
@@ -52,6 +54,7 @@ class Follower {
   Ledger& ledger_;
   const MirrorOptions options_;
   StopSignal stop_;
+  BatchSize size_;  // the thread's own, while there is one
 
   absl::Mutex control_;  // held by Start and Stop
   std::thread thread_ ABSL_GUARDED_BY(control_);

@@ -65,16 +65,13 @@ absl::StatusOr<std::unique_ptr<Connection>> ConnectTo(const SessionTarget& targe
     return Error(absl::StatusCode::kInvalidArgument, target.who, ": ", connection->Peer(), " is PostgreSQL ",
                  connection->server_version() / 10'000, "; it needs 15 or newer");
   }
-  // Temporary tables last, so that nothing of theirs is taken for the schema's. A peer that went away without a word must not keep its
-  // locks for the hours of the kernel's own keepalive.
-  NW_RETURN_IF_ERROR(
-      connection
-          ->Run(target.who + ": setting up the session",
-                absl::StrCat("SET search_path = \"", target.schema,
-                             "\", pg_temp; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; "
-                             "SET tcp_keepalives_count = 3"),
-                deadline)
-          .status());
+  // Temporary tables last, so that nothing of theirs is taken for the schema's. Moments that are written as text and read again must
+  // not depend on what a role or a database prefers. A peer that went away without a word must not keep its locks for the hours of the
+  // kernel's own keepalive.
+  const std::string settings =
+      absl::StrCat("SET search_path = \"", target.schema, "\", pg_temp; SET timezone = 'UTC'; SET datestyle = 'ISO'; ",
+                   "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3");
+  NW_RETURN_IF_ERROR(connection->Run(target.who + ": setting up the session", settings, deadline).status());
   NW_ASSIGN_OR_RETURN(const Result encoding,
                       connection->Execute(target.who + ": encoding", "SHOW server_encoding", deadline));
   if (encoding.Value(0, 0) != "UTF8") {

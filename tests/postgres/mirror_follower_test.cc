@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -253,6 +254,44 @@ TEST_F(MirrorFollower, ABatchIsNoLongerThanItMayBe) {
   ASSERT_NO_FATAL_FAILURE(ExpectWhole());
   EXPECT_GE(mirror_->Stats().batches, (HeadSequence() + 3) / 4);
   EXPECT_EQ(mirror_->Stats().records, HeadSequence());
+}
+
+TEST_F(MirrorFollower, ABatchHasNoMorePostingsThanItMay) {
+  std::vector<Transaction> large;
+  for (uint64_t key = 1; key <= 200; ++key) {
+    large.push_back(MakePost(key, Postings(kMaxPostings, Posting{world_, alice_, 1})));
+  }
+  CommitAll(large);
+  ASSERT_NO_FATAL_FAILURE(CatchUp());
+  EXPECT_EQ(mirror_->Stats().batches, 2U);  // 200 × 512 rows
+  EXPECT_EQ(AskOne("SELECT count(*) FROM postings"), "102400");
+}
+
+// A server that can do three of the first transactions in time, and any number of later ones. What it says is what it says after
+// statement_timeout.
+TEST_F(MirrorFollower, ABatchThatCannotBeDoneInTimeIsHalvedUntilOneGetsThroughAndGrowsAgain) {
+  constexpr uint64_t kSlow = 30;
+  for (int i = 0; i < 200; ++i) Give(alice_, 1);
+  for (const uint64_t backfill_lag : {UINT64_MAX, uint64_t{0}}) {
+    mirror_.reset();
+    ASSERT_THAT(Mirror::Reset(mirror_options_), IsOk());
+    sql_->Run("DROP TABLE IF EXISTS sizes CASCADE; CREATE TABLE sizes (last bigint, size bigint)");
+    sql_->Run(
+        absl::StrCat("CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                     "IF (SELECT count(*) > 3 AND min(sequence) <= ",
+                     kSlow,
+                     " FROM fresh) THEN "
+                     "  RAISE 'canceling statement due to statement timeout' USING ERRCODE = '57014'; END IF; "
+                     "INSERT INTO sizes SELECT max(sequence), count(*) FROM fresh; RETURN NULL; END $$"));
+    sql_->Run(
+        "DROP TRIGGER IF EXISTS slow ON transactions; CREATE TRIGGER slow AFTER INSERT ON transactions REFERENCING NEW "
+        "TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION slow()");
+    mirror_options_.backfill_lag = backfill_lag;
+    ASSERT_NO_FATAL_FAILURE(ExpectWhole());
+    EXPECT_EQ(mirror_->Stats().copied, backfill_lag == 0 ? HeadSequence() : 0);
+    EXPECT_EQ(AskOne(absl::StrCat("SELECT max(size) FROM sizes WHERE last <= ", kSlow)), "3");
+    EXPECT_GE(std::stoi(AskOne("SELECT max(size) FROM sizes")), 10);
+  }
 }
 
 }  // namespace

@@ -93,6 +93,8 @@ CREATE TABLE transactions (
 CREATE INDEX transactions_key ON transactions (key);
 CREATE INDEX transactions_reference ON transactions (reference) WHERE reference IS NOT NULL;
 CREATE INDEX transactions_target ON transactions (target_sequence) WHERE target_sequence IS NOT NULL;
+-- Rows come in the order of time: a few numbers for each 256 kB tell where a day is.
+CREATE INDEX transactions_recorded ON transactions USING brin (recorded_at) WITH (pages_per_range = 32, autosummarize = on);
 
 COMMENT ON TABLE transactions IS 'Every applied transaction, and every expiry of a hold; by month of recorded_at (UTC). Rows never change.';
 COMMENT ON COLUMN transactions.sequence IS 'Its place in the journal.';
@@ -123,6 +125,7 @@ CREATE TABLE postings (
   PRIMARY KEY (sequence, entry, recorded_at)
 ) PARTITION BY RANGE (recorded_at);
 CREATE INDEX postings_account ON postings (account_id, sequence);
+CREATE INDEX postings_recorded ON postings USING brin (recorded_at) WITH (pages_per_range = 32, autosummarize = on);
 
 COMMENT ON TABLE postings IS 'Every entry of every account: one row for each side of a posting; by month of recorded_at (UTC). Rows never change.';
 COMMENT ON COLUMN postings.sequence IS 'The transaction.';
@@ -157,6 +160,7 @@ CREATE TABLE rejections (
   PRIMARY KEY (sequence)
 );
 CREATE INDEX rejections_reference ON rejections (reference) WHERE reference IS NOT NULL;
+CREATE INDEX rejections_recorded ON rejections USING brin (recorded_at) WITH (pages_per_range = 32, autosummarize = on);
 
 COMMENT ON TABLE rejections IS 'Every transaction that the ledger has refused, which is its answer to that key for ever. Nothing moved. Rows never change.';
 COMMENT ON COLUMN rejections.sequence IS 'Its place in the journal.';
@@ -304,20 +308,28 @@ END $$;
 COMMENT ON FUNCTION expect_rows IS 'Fails unless all rows were found; for the mirror alone.';
 
 -- Makes the partitions of a month (UTC), unless they are there. It runs as its owner, so that the mirror's role needs no right to create
--- anything. Attached, not created in place: readers are not locked out.
+-- anything. Attached, not created in place: readers are not locked out. Months are cut, and bounds written, in its own TimeZone and DateStyle:
+-- those of the session must not move them. A detached month is not one: its rows could go nowhere.
 CREATE FUNCTION ensure_month(moment timestamptz)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
-  first timestamp := date_trunc('month', moment AT TIME ZONE 'UTC');
+  first timestamptz := date_trunc('month', moment);
   parent text;
   child text;
+  found regclass;
 BEGIN
   FOREACH parent IN ARRAY ARRAY['transactions', 'postings'] LOOP
     child := parent || to_char(first, '_YYYY_MM');
-    CONTINUE WHEN to_regclass(quote_ident(child)) IS NOT NULL;
+    found := to_regclass(quote_ident(child));
+    CONTINUE WHEN EXISTS (
+      SELECT FROM pg_inherits WHERE inhrelid = found AND inhparent = to_regclass(parent) AND NOT inhdetachpending);
+    IF found IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'NW003',
+        MESSAGE = format('%I is in the way: it has the name of a month''s partition and is not attached to %I. '
+                         'Rename it, drop it, or attach it again (after a reset: emptied)', child, parent);
+    END IF;
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
-    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child,
-                   first AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child, first, first + interval '1 month');
   END LOOP;
 END $$;
 COMMENT ON FUNCTION ensure_month IS 'Makes the partitions of a month; for the mirror alone.';
@@ -335,15 +347,23 @@ CREATE VIEW merchant_statement AS
   WHERE a.merchant_id IS NOT NULL;
 COMMENT ON VIEW merchant_statement IS 'What moved on merchants'' accounts, and the balance after it: ask for a merchant_id, order by sequence, entry.';
 
+-- Day by day, so that a condition on `day` bounds recorded_at: it then reads that month's partitions alone, by their BRIN indexes. The days
+-- are those from the first transaction that is here up to the watermark.
 CREATE VIEW day_totals AS
-  SELECT (p.recorded_at AT TIME ZONE 'UTC')::date AS day, a.asset, coalesce(t.event_type, t.kind) AS what,
-         count(DISTINCT p.sequence) AS transactions,
-         coalesce(sum(p.amount) FILTER (WHERE p.kind IN ('debit', 'capture_debit')), 0) AS moved,
-         coalesce(sum(p.amount) FILTER (WHERE p.kind = 'hold_debit'), 0) AS held,
-         coalesce(sum(p.amount) FILTER (WHERE p.kind = 'release_debit'), 0) AS released
-  FROM postings p JOIN accounts a USING (account_id) JOIN transactions t USING (sequence, recorded_at)
-  GROUP BY 1, 2, 3;
-COMMENT ON VIEW day_totals IS 'For each day (UTC, of recording), asset and event or kind: how many transactions, what they moved, held and released.';
+  SELECT days.day, totals.asset, totals.what, totals.transactions, totals.moved, totals.held, totals.released
+  FROM (SELECT generate_series((SELECT date_trunc('day', recorded_at AT TIME ZONE 'UTC') FROM transactions ORDER BY sequence LIMIT 1),
+                               (SELECT recorded_at AT TIME ZONE 'UTC' FROM watermark), interval '1 day')::date AS day) days
+  CROSS JOIN LATERAL (SELECT days.day::timestamp AT TIME ZONE 'UTC' AS begins, (days.day + 1)::timestamp AT TIME ZONE 'UTC' AS ends) bounds
+  CROSS JOIN LATERAL (
+    SELECT a.asset, coalesce(t.event_type, t.kind) AS what,
+           count(DISTINCT p.sequence) AS transactions,
+           coalesce(sum(p.amount) FILTER (WHERE p.kind IN ('debit', 'capture_debit')), 0) AS moved,
+           coalesce(sum(p.amount) FILTER (WHERE p.kind = 'hold_debit'), 0) AS held,
+           coalesce(sum(p.amount) FILTER (WHERE p.kind = 'release_debit'), 0) AS released
+    FROM postings p JOIN accounts a USING (account_id) JOIN transactions t USING (sequence, recorded_at)
+    WHERE p.recorded_at >= begins AND p.recorded_at < ends AND t.recorded_at >= begins AND t.recorded_at < ends
+    GROUP BY a.asset, coalesce(t.event_type, t.kind)) totals;
+COMMENT ON VIEW day_totals IS 'For each day (UTC, of recording), asset and event or kind: how many transactions, what they moved, held and released. Ask for a day, or days from one to another.';
 
 CREATE VIEW trial_balance AS
   SELECT asset, count(*) AS accounts, sum(debits_posted) AS debits_posted, sum(credits_posted) AS credits_posted,
