@@ -34,7 +34,7 @@ namespace northwind {
 
 // Most rows of `postings`, and most bytes of names, references and metadata, in one transaction of PostgreSQL.
 inline constexpr size_t kMaxMirrorPostings = 100'000;
-inline constexpr size_t kMaxMirrorBytes = size_t{16} << 20;
+inline constexpr size_t kMaxMirrorBytes = 16 << 20;
 
 struct MirrorOptions {
   // A connection string or URI of libpq (https://www.postgresql.org/docs/current/libpq-connect.html), which may name several hosts,
