@@ -222,7 +222,8 @@ class Ledger {
 
   // Opens an account, or returns the id of the one that has this name already, if its spec (as opened, with the
   // current min_available or the original one) is the same; AlreadyExists naming the difference otherwise.
-  // InvalidArgument for a bad name, asset or limit.
+  // InvalidArgument for a bad name, asset or limit. OutOfRange if there were more than 65,535 assets or 2^32 - 1 accounts then: trying
+  // later does not help.
   absl::StatusOr<AccountId> OpenAccount(const AccountSpec& spec);
   // All or none; one sync however many (≤ kMaxAccountsPerCall). The same name twice in one call is allowed if the specs agree.
   absl::StatusOr<std::vector<AccountId>> OpenAccounts(absl::Span<const AccountSpec> specs);

@@ -184,7 +184,7 @@ std::string_view Name(EventStatus status);
 enum class QuarantineCause : uint8_t {
   kNone = 0,
   kMalformed = 1,       // the decoder refused it
-  kInvalid = 2,         // the ledger found it invalid in itself
+  kInvalid = 2,         // the ledger found it invalid in itself, or has no room for another asset or account
   kConflict = 3,        // its key is taken by an event of other content
   kTargetNotFound = 4,  // what it works on never came
   kParkingFull = 5,     // a bound of parking was reached

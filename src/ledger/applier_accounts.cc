@@ -86,7 +86,8 @@ absl::StatusOr<std::vector<AccountId>> Applier::OpenAccounts(absl::Span<const Ac
   }
   if (assets_.size() + assets.size() > kMaxAssets ||
       rows_.size() + added.size() > std::numeric_limits<uint32_t>::max()) {
-    return absl::ResourceExhaustedError("too many assets or accounts");
+    return Error(absl::StatusCode::kOutOfRange, "a ledger has up to ", kMaxAssets, " assets and ",
+                 std::numeric_limits<uint32_t>::max(), " accounts");
   }
   std::vector<AccountId> ids;
   ids.reserve(specs.size());

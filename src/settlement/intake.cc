@@ -157,7 +157,9 @@ class Intake::Core {
   absl::Status ResolveAccounts(std::vector<Prepared>& chunk);
   // Fills in the ids of the accounts that an event needs; false if one is not known.
   bool FindAccounts(Prepared& event) const;
-  absl::Status OpenAccountsOf(const std::vector<Prepared*>& events);
+  // Refuses those that need an account beyond the bounds of the ledger.
+  absl::Status OpenAccountsOrRefuse(absl::Span<Prepared* const> events);
+  absl::Status OpenAccountsOf(absl::Span<Prepared* const> events);
   void SetFree(std::vector<uint64_t> waiting, Batch& batch) const;
   std::vector<uint64_t> WaitingFor(const Subject& subject, const Batch& batch) const;
   absl::Status TryAnew(const std::vector<DurableParking::Due>& due);
@@ -235,7 +237,7 @@ absl::Status Intake::Core::Load() {
   for (size_t i = 0; i < chunk.size(); ++i) {
     Prepared& event = chunk[i];
     if (!event.status.ok()) {  // as by an older version that read events less strictly
-      NW_RETURN_IF_ERROR(quarantine_.Add(event.raw, QuarantineCause::kMalformed, std::string(event.status.message())));
+      NW_RETURN_IF_ERROR(quarantine_.Add(event.raw, event.cause, std::string(event.status.message())));
       kept_->Remove(event.raw.bytes);
       continue;
     }
@@ -293,8 +295,10 @@ absl::Status Intake::Core::CommitChunk(std::vector<Prepared>& chunk, size_t firs
     Prepared& event = chunk[i];
     if (!event.status.ok()) {
       std::string detail(event.status.message());
-      NW_RETURN_IF_ERROR(quarantine_.Add(event.raw, QuarantineCause::kMalformed, detail));
-      outcomes_[first + i] = Quarantined(QuarantineCause::kMalformed, std::move(detail), std::nullopt);
+      const bool decoded = event.cause != QuarantineCause::kMalformed;
+      NW_RETURN_IF_ERROR(quarantine_.Add(event.raw, event.cause, detail));
+      outcomes_[first + i] =
+          Quarantined(event.cause, std::move(detail), decoded ? std::optional(event.type) : std::nullopt);
       continue;
     }
     Transaction transaction = TakeTransaction(event);
@@ -320,8 +324,10 @@ absl::Status Intake::Core::ResolveAccounts(std::vector<Prepared>& chunk) {
     if (event.status.ok() && !FindAccounts(event)) incomplete.push_back(&event);
   }
   if (incomplete.empty()) return absl::OkStatus();
-  NW_RETURN_IF_ERROR(OpenAccountsOf(incomplete));
-  for (Prepared* event : incomplete) NW_CHECK(FindAccounts(*event), "every account that an event needs is open");
+  NW_RETURN_IF_ERROR(OpenAccountsOrRefuse(absl::MakeConstSpan(incomplete)));
+  for (Prepared* event : incomplete) {
+    NW_CHECK(!event->status.ok() || FindAccounts(*event), "every account that an event needs is open");
+  }
   return absl::OkStatus();
 }
 
@@ -335,7 +341,21 @@ bool Intake::Core::FindAccounts(Prepared& event) const {
   return true;
 }
 
-absl::Status Intake::Core::OpenAccountsOf(const std::vector<Prepared*>& events) {
+absl::Status Intake::Core::OpenAccountsOrRefuse(absl::Span<Prepared* const> events) {
+  absl::Status status = OpenAccountsOf(events);
+  if (!absl::IsOutOfRange(status)) return status;
+  if (events.size() == 1) {
+    events[0]->cause = QuarantineCause::kInvalid;
+    events[0]->status = std::move(status);
+    return absl::OkStatus();
+  }
+  // All or none were opened. In halves, in order: what there is room for is not refused for the sake of another.
+  const size_t half = events.size() / 2;
+  NW_RETURN_IF_ERROR(OpenAccountsOrRefuse(events.first(half)));
+  return OpenAccountsOrRefuse(events.subspan(half));
+}
+
+absl::Status Intake::Core::OpenAccountsOf(absl::Span<Prepared* const> events) {
   absl::flat_hash_map<std::string_view, const AccountSpec*> missing;
   for (const Prepared* event : events) {
     for (const AccountSpec& spec : event->mapped.accounts) {

@@ -15,6 +15,7 @@ constexpr size_t kSlice = 64;
 }  // namespace
 
 void Prepare(const Events& events, size_t index, Prepared& out) {
+  out.cause = QuarantineCause::kMalformed;
   if (!events.built.empty()) {
     const PaymentEvent& event = events.built[index];
     out.json = WriteEventJson(event);

@@ -31,11 +31,12 @@ struct Events {
 // An event, ready to be committed or refused.
 struct Prepared {
   RawEvent raw;
-  std::string json;                            // what `raw` points at, for an event built in code
-  absl::Status status;                         // why it was refused
-  EventType type{};                            // if not refused
-  MappedEvent mapped;                          // likewise
-  absl::InlinedVector<AccountId, 3> accounts;  // the ids of mapped.accounts, once they are known
+  std::string json;                                     // what `raw` points at, for an event built in code
+  absl::Status status;                                  // why it was refused
+  QuarantineCause cause = QuarantineCause::kMalformed;  // if refused
+  EventType type{};                                     // if not refused
+  MappedEvent mapped;                                   // likewise
+  absl::InlinedVector<AccountId, 3> accounts;           // the ids of mapped.accounts, once they are known
 };
 
 void Prepare(const Events& events, size_t index, Prepared& out);

@@ -149,7 +149,9 @@ std::vector<HeldMessages::Request> HeldMessages::Begin(std::deque<Number>& from,
 }
 
 void HeldMessages::RequestEnded(const Request& request, Ended ended) {
-  Held& held = Get(request.number);
+  const auto found = held_.find(request.number);
+  if (found == held_.end()) return;  // received again in between, and left
+  Held& held = *found->second;
   held.under_way = UnderWay::kNothing;
   if (held.stage != Stage::kDeleting && held.stage != Stage::kReturning) {
     // It was received again in between, and the return was of the time before.

@@ -10,7 +10,8 @@
 //                 → gone                       what is left to its visibility timeout
 //
 // Of a message at most one request is under way. A delete or return waits for a heartbeat that is; no heartbeat begins on a
-// message that is to be deleted or returned.
+// message that is to be deleted or returned. Only what is left is forgotten at once, with a request under way or not: its answer is then for
+// nobody, be it that the message has been received again, and has another number.
 #ifndef NORTHWIND_SRC_SQS_HELD_MESSAGES_H_
 #define NORTHWIND_SRC_SQS_HELD_MESSAGES_H_
 

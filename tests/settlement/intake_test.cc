@@ -24,6 +24,7 @@ using ::northwind::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr char kMerchant[] = "merchant:m1:available:USD/2";
 
@@ -399,6 +400,33 @@ TEST_F(IntakeTest, AnEventSeenAgainKeepsItsFirstPlace) {
 }
 
 // ---- Bounds and errors ------------------------------------------------------------------------------------------------
+
+TEST(IntakeBounds, AnEventOfAnAssetForWhichTheLedgerHasNoRoomIsInQuarantineAndDoesNotHoldUpTheOthers) {
+  IntakeWorld w;
+  constexpr size_t kMaxAssets = 65'535;
+  EXPECT_THAT(w.Apply(Captured("p0", 100)), Is(kApplied));
+  std::vector<AccountSpec> specs;
+  for (size_t i = 0; i + 2 < kMaxAssets; ++i) {
+    const std::string asset = "A" + std::to_string(i) + "/0";
+    specs.push_back({.name = "world:" + asset, .asset = asset, .external = true});
+  }
+  ASSERT_THAT(w.ledger_->OpenAccounts(specs), IsOk());
+  const auto captured_in = [](const char* code, const char* payment, const char* merchant) {
+    PaymentEvent event = Captured(payment, 100, 0, merchant);
+    event.amount->asset.code = code;
+    return event;
+  };
+  // There is room for one more, which the first takes.
+  const IntakeResult result =
+      w.Apply({captured_in("EUR", "p1", "m1"), captured_in("CHF", "p2", "m1"), captured_in("USD", "p3", "m2"),
+               captured_in("SEK", "p4", "m2"), captured_in("EUR", "p5", "m3")});
+  EXPECT_THAT(result.outcomes,
+              ElementsAre(Is(kApplied), IsQuarantined(QuarantineCause::kInvalid, "65535 assets"), Is(kApplied),
+                          IsQuarantined(QuarantineCause::kInvalid, "65535 assets"), Is(kApplied)));
+  EXPECT_EQ(result.outcomes[1].type, EventType::kPaymentCaptured);
+  EXPECT_THAT(w.Quarantine(), SizeIs(2));
+  EXPECT_THAT(w.ledger_->OpenAccount({.name = "more", .asset = "NOK/2"}), StatusIs(absl::StatusCode::kOutOfRange));
+}
 
 TEST_F(IntakeTest, AFullParkingSendsToQuarantine) {
   w_.options_.max_waiting_per_target = 2;
