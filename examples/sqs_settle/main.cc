@@ -144,11 +144,29 @@ absl::StatusOr<bool> AwaitEmpty(nw::SqsSource& source) {
   for (int looks = 0; looks < kLooks;) {
     if (!source.WaitUntilDrained(absl::InfiniteDuration())) return false;
     const absl::StatusOr<nw::SqsCounts> counts = source.CountMessages();
+    if (absl::IsCancelled(counts.status())) return false;  // it is being stopped
     const bool passes = absl::IsUnavailable(counts.status()) || absl::IsResourceExhausted(counts.status());
     if (!counts.ok() && !passes) return counts.status();
     looks = counts.ok() && counts->none() ? looks + 1 : 0;
   }
   return true;
+}
+
+// A queue that does not answer is asked for minutes: a signal ends that, with Cancelled.
+absl::Status Start(nw::SqsSource& source) {
+  constexpr absl::Duration kLook = absl::Milliseconds(20);
+  absl::Status status;
+  std::atomic<bool> done = false;
+  std::thread starter([&] {
+    status = source.Start();
+    done = true;
+  });
+  while (!done) {
+    if (g_interrupted != 0) (void)source.Stop();
+    absl::SleepFor(kLook);
+  }
+  starter.join();
+  return status;
 }
 
 // Until the queue is found to be empty, or a signal; or until something stands in the way that does not pass.
@@ -209,6 +227,7 @@ std::string ReportJson(const nw::SqsStats& stats, size_t parked, bool interrupte
   json["parked"] = stats.parked;
   json["poison"] = stats.poison;
   json["delete_failures"] = stats.delete_failures;
+  json["heartbeat_failures"] = stats.heartbeat_failures;
   json["retries"] = stats.retries;
   json["throttled"] = stats.throttled;
   json["parked_now"] = parked;
@@ -231,7 +250,8 @@ int Run(const Settings& settings) {
   if (absl::IsInvalidArgument(source.status())) return Complain(kExitUsage, std::string(source.status().message()));
   if (!source.ok()) return Complain(source.status());
 
-  if (absl::Status status = (*source)->Start(); !status.ok()) return Complain(status);
+  const absl::Status started = Start(**source);
+  if (!started.ok() && !absl::IsCancelled(started)) return Complain(started);
   std::atomic<bool> emptied = false;
   absl::StatusOr<bool> empty = false;
   std::thread watch([&] {  // ends with the source, at the latest

@@ -98,17 +98,21 @@ struct SqsStats {
   uint64_t redelivered = 0;  // of those, with a receive count above one
   uint64_t deleted = 0;
   uint64_t returned = 0;  // made visible again without having been applied
-  uint64_t corrupt = 0;   // body does not have the MD5 that was told: left to be received again
-  uint64_t poison = 0;    // went to quarantine
+  // Body does not have the MD5 that was told: left to be received again. Always 0 where the crypto library offers no MD5, as in FIPS mode:
+  // bodies are then not checked.
+  uint64_t corrupt = 0;
+  uint64_t poison = 0;  // went to quarantine
   uint64_t applied =
       0;  // outcomes of Intake::Apply, of messages; what that resolved of events parked before is not counted
   uint64_t duplicates = 0;  // were applied before, or are settled under another time
   uint64_t rejected = 0;
   uint64_t parked = 0;
   uint64_t delete_failures = 0;  // deletes that the queue refused; the message comes again and is a duplicate
-  uint64_t retries = 0;          // requests that were made again
-  uint64_t throttled = 0;        // of those, because the service asked to slow down
-  size_t held = 0;               // messages held now
+  uint64_t heartbeat_failures =
+      0;                   // a message whose timeout could not be prolonged: it may come again while it is held
+  uint64_t retries = 0;    // requests that were made again
+  uint64_t throttled = 0;  // of those, because the service asked to slow down
+  size_t held = 0;         // messages held now
   size_t held_bytes = 0;
 };
 
@@ -127,13 +131,15 @@ struct SqsCounts {
 // that comes again, because this process was killed before that, or because the queue delivers it twice, is a duplicate to
 // the ledger. Any number of sources may read one queue, in one process or in many, as long as they feed one ledger.
 //
-// Order. Of a FIFO queue, messages of a group are applied in their order; one that cannot be applied stops its group: those
-// after it are given back. (Poison that is deleted once it is in quarantine is dealt with, and stops nothing.) A standard queue
-// has no order, and needs none: see Intake.
+// Order. Of a FIFO queue, messages of a group are applied in their order; one that is left in the queue, because it cannot be applied, stops
+// its group: those after it are given back. One that is dealt with stops nothing: poison that is deleted once it is in quarantine, and an
+// event that is parked, which is durable in the scheduler, deleted, and applied when the one it waits for comes. A standard queue has no
+// order, and needs none: see Intake.
 //
 // Faults. What comes of the network or the service is tried again with full jitter, within a budget, until it passes (kWaiting).
 // If the ledger or the store cannot take anything (disk full, poisoned), receiving stops, and messages are given back; a full disk
-// is waited for, a poisoned ledger halts. Credentials or permissions that are refused and a queue that does not exist halt. While a
+// is waited for, a poisoned ledger halts. Credentials, permissions or whole requests that are refused, heartbeats too, and a queue that
+// does not exist halt. While a
 // full disk is waited for, up to 10 messages are kept, by which it is seen when there is room: no other receive is used up.
 //
 // Thread-safe. Threads: one for HTTP, one for credentials, one that applies, one that keeps time.
@@ -151,11 +157,13 @@ class SqsSource {
 
   // Asks the queue for its attributes and begins to poll. The errors are those that halt: NotFound, PermissionDenied,
   // Unauthenticated, FailedPrecondition (also if it has been started); and InvalidArgument. A queue that is not reachable now is no
-  // error: it is waited for.
+  // error: it is waited for. To know that takes up to some minutes, which Stop, from another thread, cuts short: Cancelled.
   absl::Status Start();
   // Begins no more receives, waits for those under way (a receive that is cut off would hide its messages), applies what they
   // bring, deletes it, and gives back what could not be applied. Takes up to `wait` and a little more, such as what the last batch
-  // takes. OK if stopped already; the answer is always OK: what the queue does not let be deleted comes again, and is a duplicate.
+  // takes. If the queue does not answer then, no more is deleted after the first failure, and 30 s after `wait` and the last batch all that is
+  // under way is cut off: what is left comes again after its visibility timeout, and is a duplicate if it was applied. OK if stopped already;
+  // the answer is always OK.
   absl::Status Stop();
 
   // Waits until a receive begun after the call has come back empty, with nothing held meanwhile and nothing brought by those that
@@ -164,7 +172,7 @@ class SqsSource {
   bool WaitUntilDrained(absl::Duration timeout);
   // Asks the queue how many messages it has. To settle a queue that nobody sends to any more: until drained, and there are none(), twice
   // in a row for a standard queue, whose counts may be behind by a minute. Blocks for one request, and its retries. The errors are those of
-  // Start, and Unavailable, ResourceExhausted.
+  // Start, and Unavailable, ResourceExhausted; Cancelled if Stop is called meanwhile.
   absl::StatusOr<SqsCounts> CountMessages() const;
 
   SqsStats Stats() const;

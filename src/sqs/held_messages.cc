@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
+#include "northwind/settlement.h"
 #include "northwind/status.h"
 
 namespace northwind::internal::sqs {
@@ -73,15 +74,17 @@ bool HeldMessages::Add(Arrival arrival, absl::Time now) {
 std::vector<HeldMessages::Taken> HeldMessages::Take(size_t most, Groups groups) {
   std::vector<Taken> taken;
   std::deque<Number> left;
-  absl::flat_hash_set<std::string_view> seen;
+  absl::flat_hash_set<std::string_view> closed;  // groups
   while (!buffered_.empty() && taken.size() < most) {
     const Number number = buffered_.front();
     buffered_.pop_front();
     Held& held = Get(number);
-    if (groups == Groups::kOneEach && !held.group.empty() && !seen.insert(held.group).second) {
+    if (closed.contains(held.group)) {
       left.push_back(number);
       continue;
     }
+    const bool closes = groups == Groups::kOneEach || held.event.bytes.size() > kMaxEventBytes;
+    if (closes && !held.group.empty()) closed.insert(held.group);
     held.stage = Stage::kApplying;
     taken.push_back(
         {.number = number, .event = &held.event, .group = &held.group, .position = PositionOfMessage(held.id)});
@@ -183,7 +186,7 @@ void HeldMessages::Clear() {
   to_delete_.clear();
   to_return_.clear();
   beats_.clear();
-  bytes_ = 0;
+  bytes_ = reserved_messages_ = reserved_bytes_ = 0;
 }
 
 void HeldMessages::Queue(Number number, Held& held, Stage stage) {

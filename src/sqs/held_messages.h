@@ -74,7 +74,8 @@ class HeldMessages {
     uint64_t position;
   };
   enum class Groups : uint8_t { kWhole, kOneEach };
-  // From those buffered, in order of arrival; kOneEach: at most one of a group.
+  // From those buffered, in order of arrival. Of a group none behind an event of more than kMaxEventBytes, which may come to stop it; kOneEach:
+  // at most one.
   std::vector<Taken> Take(size_t most, Groups groups);
   size_t buffered() const { return buffered_.size(); }
 
@@ -113,7 +114,7 @@ class HeldMessages {
 
   bool has_deletes() const { return !to_delete_.empty(); }
   bool has_returns() const { return !to_return_.empty(); }
-  // Forgets all. No request may be under way.
+  // Forgets all, and all room that is set aside. What is under way must not be told of any more.
   void Clear();
 
  private:

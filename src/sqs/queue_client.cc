@@ -22,8 +22,6 @@
 namespace northwind::internal::sqs {
 namespace {
 
-// Beyond the time that a receive waits.
-constexpr absl::Duration kAnswerTimeout = absl::Seconds(30);
 // Ten messages of 1 MiB, of which each byte may be written as six (\u00e9), and what goes with them.
 constexpr size_t kMaxAnswerBytes = size_t{64} << 20;
 constexpr absl::Duration kMaxWait = absl::Seconds(20);

@@ -20,6 +20,8 @@
 namespace northwind::internal::sqs {
 
 inline constexpr size_t kMaxBatchEntries = 10;  // of any batch operation
+// Of a request that is answered; beyond the time that a receive waits.
+inline constexpr absl::Duration kAnswerTimeout = absl::Seconds(30);
 
 struct Message {
   std::string id;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The thread that applies: takes what is buffered, and says what is to become of it.
+#include <algorithm>
+
 #include "northwind/status.h"
 #include "src/http/block_signals.h"
 #include "src/sqs/source_core.h"
@@ -28,6 +30,8 @@ void SourceCore::ApplyAll() {
     const absl::StatusOr<IntakeResult> result = intake_.Apply(events);
     mutex_.Lock();
     applying_ = false;
+    // That took as long as it did: there is time to delete what it brought.
+    if (phase_ == Phase::kEnding) end_by_ = std::max(end_by_, Now() + kAnswerTimeout);
     if (result.ok()) {
       OnApplied(taken, *result);
     } else {
@@ -60,7 +64,7 @@ bool SourceCore::MayApply(absl::Time now) const {
 
 bool SourceCore::NothingMoreToApply() const {
   if (phase_ != Phase::kEnding) return false;
-  return refusing() || (held_.buffered() == 0 && receives_.empty());
+  return cut_off_ || refusing() || (held_.buffered() == 0 && receives_.empty());
 }
 
 void SourceCore::OnApplied(const Taken& taken, const IntakeResult& result) {
@@ -106,16 +110,12 @@ bool SourceCore::Count(const EventOutcome& outcome) {
 }
 
 void SourceCore::SettlePoison(const HeldMessages::Taken& message) {
-  if (options_.poison == SqsPoison::kRedrivePolicy) {
-    const std::string group = *message.group;
-    held_.Leave(message.number);
-    if (!group.empty()) held_.ReturnGroup(group);
-  } else if (message.event->bytes.size() > kMaxEventBytes && attributes_->max_receive_count.has_value()) {
-    // The quarantine keeps only a part of it: the dead-letter queue keeps the whole.
-    held_.Leave(message.number);
-  } else {
-    held_.Delete(message.number);
-  }
+  // Of one that is larger the quarantine keeps only a part: the dead-letter queue keeps the whole.
+  const bool oversized = message.event->bytes.size() > kMaxEventBytes && attributes_->max_receive_count.has_value();
+  if (options_.poison != SqsPoison::kRedrivePolicy && !oversized) return held_.Delete(message.number);
+  const std::string group = *message.group;
+  held_.Leave(message.number);
+  if (!group.empty()) held_.ReturnGroup(group);
 }
 
 void SourceCore::OnNotApplied(const Taken& taken, const absl::Status& status) {
@@ -125,7 +125,7 @@ void SourceCore::OnNotApplied(const Taken& taken, const absl::Status& status) {
   held_.PutBack(numbers);
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kResourceExhausted:  // no bound of the ledger: what is beyond one is in quarantine
     case absl::StatusCode::kDeadlineExceeded:
       ledger_trouble_ = status;
       ask_ledger_at_ = Now() + ledger_backoff_.Next();

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "absl/synchronization/notification.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
 
@@ -28,6 +27,7 @@ SourceCore::SourceCore(Intake& intake, const SqsOptions& options, std::unique_pt
 SourceCore::~SourceCore() {
   constexpr absl::Duration kPatience = absl::Seconds(5);
   (void)Stop(kPatience);
+  client_.reset();  // answers, with Cancelled, what was cut off
 }
 
 absl::Status SourceCore::Start() {
@@ -40,6 +40,7 @@ absl::Status SourceCore::Start() {
   }
   JoinThreads();  // after a halt: once they are done
   const absl::StatusOr<QueueAttributes> attributes = AskAttributes();
+  if (absl::IsCancelled(attributes.status())) return attributes.status();
 
   const absl::MutexLock lock(&mutex_);
   Reset();
@@ -59,22 +60,24 @@ absl::Status SourceCore::Start() {
 }
 
 absl::Status SourceCore::Stop(absl::Duration within) {
+  {
+    // Whoever asks for attributes, as Start does with the other mutex held, waits no longer.
+    const absl::MutexLock lock(&mutex_);
+    ++stops_;
+    ++stops_under_way_;
+    changed_.SignalAll();
+  }
   const absl::MutexLock one_at_a_time(&lifecycle_mutex_);
-  const absl::Time deadline = Now() + within;
-  bool cut_off = false;
   {
     const absl::MutexLock lock(&mutex_);
-    if (phase_ == Phase::kRunning) phase_ = Phase::kEnding;
+    if (phase_ == Phase::kRunning) BeginEnding();
+    end_at_once_by_ = Now() + within;
     changed_.SignalAll();
-    while (phase_ == Phase::kEnding && Now() < deadline) AwaitChange(deadline);
-    if (phase_ == Phase::kEnding) {
-      cut_off = cut_off_ = true;
-      while (sending_) changed_.Wait(&mutex_);
-    }
+    while (phase_ == Phase::kEnding) changed_.Wait(&mutex_);
   }
-  if (cut_off) client_.reset();  // what is under way is answered now, with Cancelled
   JoinThreads();
   const absl::MutexLock lock(&mutex_);
+  --stops_under_way_;
   phase_ = Phase::kStopped;
   halted_by_ = absl::OkStatus();
   changed_.SignalAll();
@@ -98,6 +101,8 @@ void SourceCore::Reset() {
   ledger_trouble_ = absl::OkStatus();
   ledger_backoff_.Reset();
   careful_ = applying_ = applier_done_ = false;
+  cut_off_ = no_more_deletes_ = no_more_returns_ = false;
+  end_by_ = end_at_once_by_ = absl::InfiniteFuture();
   receive_at_ = Now();
   came_empty_ = 0;
 }
@@ -105,14 +110,21 @@ void SourceCore::Reset() {
 // ---- States ---------------------------------------------------------------------------------------------------
 
 absl::StatusOr<QueueAttributes> SourceCore::AskAttributes() {
-  absl::StatusOr<QueueAttributes> attributes = absl::UnknownError("no answer");
-  absl::Notification answered;
-  client_->GetAttributes([&](absl::StatusOr<QueueAttributes> answer) {
-    attributes = std::move(answer);
-    answered.Notify();
+  const auto answer = std::make_shared<std::optional<absl::StatusOr<QueueAttributes>>>();
+  uint64_t stops = 0;
+  {
+    const absl::MutexLock lock(&mutex_);
+    stops = stops_;
+  }
+  client_->GetAttributes([this, answer](absl::StatusOr<QueueAttributes> attributes) {
+    const absl::MutexLock lock(&mutex_);
+    *answer = std::move(attributes);
+    changed_.SignalAll();
   });
-  answered.WaitForNotification();
-  return attributes;
+  const absl::MutexLock lock(&mutex_);
+  while (!answer->has_value() && stops_ == stops && stops_under_way_ == 0) changed_.Wait(&mutex_);
+  if (!answer->has_value()) return absl::CancelledError("sqs: is being stopped");
+  return **answer;
 }
 
 absl::Status SourceCore::TakeAttributes(const QueueAttributes& attributes) {
@@ -131,27 +143,42 @@ absl::Status SourceCore::TakeAttributes(const QueueAttributes& attributes) {
   return absl::OkStatus();
 }
 
+bool SourceCore::Passes(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
+}
+
 void SourceCore::QueueFails(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kCancelled:  // by this side
-      return;
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kResourceExhausted:
-    case absl::StatusCode::kDeadlineExceeded:
-      // Many requests fail of one cause: only the first makes the wait longer.
-      if (queue_trouble_.ok()) ask_queue_at_ = Now() + queue_backoff_.NextJittered();
-      queue_trouble_ = status;
-      return;
-    default:
-      Halt(status);
-  }
+  if (absl::IsCancelled(status)) return;  // by this side
+  if (!Passes(status)) return Halt(status);
+  // Many requests fail of one cause: only the first makes the wait longer.
+  if (queue_trouble_.ok()) ask_queue_at_ = Now() + queue_backoff_.NextJittered();
+  queue_trouble_ = status;
 }
 
 void SourceCore::Halt(const absl::Status& status) {
   if (halted()) return;
   halted_by_ = status;
-  if (phase_ == Phase::kRunning) phase_ = Phase::kEnding;
+  if (phase_ == Phase::kRunning) BeginEnding();
   GiveBackBuffered();
+  changed_.SignalAll();
+}
+
+void SourceCore::BeginEnding() {
+  phase_ = Phase::kEnding;
+  end_by_ = Now() + options_.wait + kAnswerTimeout;
+}
+
+absl::Time SourceCore::CutOffAt() const {
+  if (phase_ != Phase::kEnding || cut_off_) return absl::InfiniteFuture();
+  return applying_ ? end_at_once_by_ : std::min(end_by_, end_at_once_by_);
+}
+
+void SourceCore::CutOff() {
+  cut_off_ = true;
+  ++cuts_;
+  receives_.clear();
+  changes_ = heartbeats_ = 0;
+  asking_ = false;
   changed_.SignalAll();
 }
 

@@ -47,10 +47,10 @@ class SourceCore {
   SourceCore& operator=(const SourceCore&) = delete;
 
   absl::Status Start() ABSL_LOCKS_EXCLUDED(lifecycle_mutex_, mutex_);
-  // What is not done by then is cut off.
+  // What is not done by then is cut off; and sooner, if the queue does not answer.
   absl::Status Stop(absl::Duration within) ABSL_LOCKS_EXCLUDED(lifecycle_mutex_, mutex_);
-  // Blocks until it is answered.
-  absl::StatusOr<QueueAttributes> AskAttributes();
+  // Blocks until it is answered; Cancelled when Stop is called.
+  absl::StatusOr<QueueAttributes> AskAttributes() ABSL_LOCKS_EXCLUDED(mutex_);
   bool WaitUntilDrained(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
   SqsStats Stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -62,9 +62,11 @@ class SourceCore {
     kEnded,   // the threads have nothing more to do
   };
   using Requests = std::vector<HeldMessages::Request>;
+  using Results = absl::StatusOr<std::vector<absl::Status>>;  // of a batch
   using Taken = std::vector<HeldMessages::Taken>;
   // What the thread that keeps time is to ask the client for.
   struct ToDo {
+    uint64_t cuts = 0;
     absl::Duration visibility;  // of receives and heartbeats
     bool attributes = false;
     size_t receive_size = 0;
@@ -83,8 +85,15 @@ class SourceCore {
   absl::Status TakeAttributes(const QueueAttributes& attributes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The queue does not answer as it should, but will; or it never will: then all ends.
+  // Whether it will answer by itself, after a while.
+  static bool Passes(const absl::Status& status);
   void QueueFails(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Halt(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void BeginEnding() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ending: when what is under way is cut off.
+  absl::Time CutOffAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Asks for nothing more. Answers of what is under way are for nobody.
+  void CutOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void JoinThreads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lifecycle_mutex_);
   bool halted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !halted_by_.ok(); }
   // Whether what is buffered now cannot be applied, and is to be given back.
@@ -101,17 +110,20 @@ class SourceCore {
   absl::Time NextMoment() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AllDone() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Ask(ToDo&& to_do) ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnReceived(uint64_t which, absl::Time begun, absl::StatusOr<std::vector<Message>> messages)
+  // Answers: `cuts` as it was when the request was made.
+  void OnReceived(uint64_t cuts, uint64_t which, absl::Time begun, absl::StatusOr<std::vector<Message>> messages)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void OnNothing(uint64_t which, absl::Time begun, bool quiet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void OnAttributes(const absl::StatusOr<QueueAttributes>& attributes) ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnDeletes(const Requests& requests, const absl::StatusOr<std::vector<absl::Status>>& results)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnReturns(const Requests& requests, const absl::StatusOr<std::vector<absl::Status>>& results)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnHeartbeats(const Requests& requests) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Whether the request is over and done with, be it that it was refused; else it is made again.
-  HeldMessages::Ended HowEnded(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnAttributes(uint64_t cuts, const absl::StatusOr<QueueAttributes>& attributes) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnDeletes(uint64_t cuts, const Requests& requests, const Results& results) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnReturns(uint64_t cuts, const Requests& requests, const Results& results) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnHeartbeats(uint64_t cuts, const Requests& requests, const Results& results) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The results of each entry. If the whole request failed, for whatever reason, the queue fails, and all have that status; and
+  // when all ends, `given_up` is told not to make more of the kind.
+  std::vector<absl::Status> Entries(const Requests& requests, const Results& results, bool& given_up)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether an entry is over and done with, be it that it was refused; else it is asked for again.
+  HeldMessages::Ended HowEnded(const absl::Status& status) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // ---- source_applier.cc: the thread that applies
   void ApplyAll() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -147,7 +159,15 @@ class SourceCore {
   HeldMessages held_ ABSL_GUARDED_BY(mutex_);
   SqsStats stats_ ABSL_GUARDED_BY(mutex_);  // the counts
   absl::Status halted_by_ ABSL_GUARDED_BY(mutex_);
-  bool cut_off_ ABSL_GUARDED_BY(mutex_) = false;  // nothing is asked of the client any more
+
+  // Stopping.
+  uint64_t stops_ ABSL_GUARDED_BY(mutex_) = 0;            // calls of Stop
+  uint64_t stops_under_way_ ABSL_GUARDED_BY(mutex_) = 0;  // of those
+  absl::Time end_by_ ABSL_GUARDED_BY(mutex_);             // but for the ledger, which is waited for
+  absl::Time end_at_once_by_ ABSL_GUARDED_BY(mutex_);     // in any case
+  bool cut_off_ ABSL_GUARDED_BY(mutex_) = false;          // nothing is asked of the client any more
+  bool no_more_deletes_ ABSL_GUARDED_BY(mutex_) = false;  // they fail, and all ends
+  bool no_more_returns_ ABSL_GUARDED_BY(mutex_) = false;  // likewise
 
   // The queue.
   std::optional<QueueAttributes> attributes_ ABSL_GUARDED_BY(mutex_);
@@ -167,8 +187,8 @@ class SourceCore {
   bool applier_done_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Requests.
-  bool sending_ ABSL_GUARDED_BY(mutex_) = false;  // the client is being called
-  bool asking_ ABSL_GUARDED_BY(mutex_) = false;   // for attributes
+  uint64_t cuts_ ABSL_GUARDED_BY(mutex_) = 0;    // how often what was under way was cut off
+  bool asking_ ABSL_GUARDED_BY(mutex_) = false;  // for attributes
   // Receives under way, by their number; whether nothing was held when they began, and nothing has come since.
   std::map<uint64_t, bool> receives_ ABSL_GUARDED_BY(mutex_);
   size_t changes_ ABSL_GUARDED_BY(mutex_) = 0;

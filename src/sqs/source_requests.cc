@@ -36,14 +36,12 @@ void SourceCore::KeepTime() {
   http::BlockSignals();
   mutex_.Lock();
   while (true) {
+    if (Now() >= CutOffAt()) CutOff();
     ToDo to_do = Decide(Now());
     if (!to_do.empty()) {
-      sending_ = true;
       mutex_.Unlock();
       Ask(std::move(to_do));
       mutex_.Lock();
-      sending_ = false;
-      changed_.SignalAll();
       continue;
     }
     if (AllDone()) break;
@@ -58,7 +56,7 @@ void SourceCore::KeepTime() {
 // ---- Deciding -------------------------------------------------------------------------------------------------
 
 SourceCore::ToDo SourceCore::Decide(absl::Time now) {
-  ToDo to_do{.visibility = visibility_};
+  ToDo to_do{.cuts = cuts_, .visibility = visibility_};
   if (cut_off_) return to_do;
   if (phase_ == Phase::kRunning && !queue_trouble_.ok() && !asking_ && now >= ask_queue_at_) {
     asking_ = to_do.attributes = true;
@@ -69,7 +67,7 @@ SourceCore::ToDo SourceCore::Decide(absl::Time now) {
     ++heartbeats_;
     to_do.heartbeats.push_back(std::move(requests));
   }
-  // Changes wait for a queue that does not answer; when all ends, they are tried once.
+  // Changes wait for a queue that does not answer; when all ends, they are tried until the first that fails.
   if (queue_trouble_.ok() || phase_ == Phase::kEnding) DecideChanges(to_do);
   while (MayReceive(now) && held_.Reserve(receive_size(), receive_size() * kMaxMessageBytes)) {
     to_do.receive_size = receive_size();
@@ -81,11 +79,11 @@ SourceCore::ToDo SourceCore::Decide(absl::Time now) {
 
 void SourceCore::DecideChanges(ToDo& to_do) {
   // A receive under way would bring what is given back once more, to be given back again: one receive for every poller.
-  const bool may_return = !refusing() || receives_.empty();
+  const bool may_return = !no_more_returns_ && (!refusing() || receives_.empty());
   while (changes_ < kMaxChangesUnderWay) {
     Requests requests = may_return ? held_.BeginReturns(kMaxBatchEntries) : Requests();
     std::vector<Requests>& batches = requests.empty() ? to_do.deletes : to_do.returns;
-    if (requests.empty()) requests = held_.BeginDeletes(kMaxBatchEntries);
+    if (requests.empty() && !no_more_deletes_) requests = held_.BeginDeletes(kMaxBatchEntries);
     if (requests.empty()) return;
     ++changes_;
     batches.push_back(std::move(requests));
@@ -102,7 +100,7 @@ bool SourceCore::MayReceive(absl::Time now) const {
 absl::Time SourceCore::NextMoment() const {
   absl::Time next = held_.next_heartbeat();
   if (heartbeats_ >= kMaxHeartbeatsUnderWay || cut_off_) next = absl::InfiniteFuture();
-  if (phase_ != Phase::kRunning) return next;
+  if (phase_ != Phase::kRunning) return std::min(next, CutOffAt());
   if (!queue_trouble_.ok() && !asking_) next = std::min(next, ask_queue_at_);
   if (receive_at_ > Now()) next = std::min(next, receive_at_);
   return next;
@@ -111,47 +109,48 @@ absl::Time SourceCore::NextMoment() const {
 bool SourceCore::AllDone() const {
   if (phase_ != Phase::kEnding || !applier_done_) return false;
   if (!receives_.empty() || changes_ > 0 || heartbeats_ > 0 || asking_) return false;
-  return cut_off_ || (!held_.has_deletes() && !held_.has_returns());
+  if (cut_off_) return true;
+  return (no_more_deletes_ || !held_.has_deletes()) && (no_more_returns_ || !held_.has_returns());
 }
 
 // ---- Asking ---------------------------------------------------------------------------------------------------
 
 void SourceCore::Ask(ToDo&& to_do) {
+  const uint64_t cuts = to_do.cuts;
   if (to_do.attributes) {
-    client_->GetAttributes([this](const absl::StatusOr<QueueAttributes>& attributes) { OnAttributes(attributes); });
+    client_->GetAttributes(
+        [this, cuts](const absl::StatusOr<QueueAttributes>& attributes) { OnAttributes(cuts, attributes); });
   }
   for (Requests& requests : to_do.heartbeats) {
     const std::vector<VisibilityChange> changes = ChangesOf(requests, to_do.visibility);
-    client_->ChangeVisibility(changes,
-                              [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>&) {
-                                OnHeartbeats(requests);
-                              });
+    client_->ChangeVisibility(changes, [this, cuts, requests = std::move(requests)](const Results& results) {
+      OnHeartbeats(cuts, requests, results);
+    });
   }
   for (Requests& requests : to_do.returns) {
     const std::vector<VisibilityChange> changes = ChangesOf(requests, absl::ZeroDuration());
-    client_->ChangeVisibility(
-        changes, [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>& results) {
-          OnReturns(requests, results);
-        });
+    client_->ChangeVisibility(changes, [this, cuts, requests = std::move(requests)](const Results& results) {
+      OnReturns(cuts, requests, results);
+    });
   }
   for (Requests& requests : to_do.deletes) {
     const std::vector<std::string> handles = HandlesOf(requests);
-    client_->Delete(handles,
-                    [this, requests = std::move(requests)](const absl::StatusOr<std::vector<absl::Status>>& results) {
-                      OnDeletes(requests, results);
-                    });
+    client_->Delete(handles, [this, cuts, requests = std::move(requests)](const Results& results) {
+      OnDeletes(cuts, requests, results);
+    });
   }
   for (const uint64_t which : to_do.receives) {
     client_->Receive(to_do.receive_size, options_.wait, to_do.visibility,
-                     [this, which, begun = Now()](absl::StatusOr<std::vector<Message>> messages) {
-                       OnReceived(which, begun, std::move(messages));
+                     [this, cuts, which, begun = Now()](absl::StatusOr<std::vector<Message>> messages) {
+                       OnReceived(cuts, which, begun, std::move(messages));
                      });
   }
 }
 
 // ---- Answers --------------------------------------------------------------------------------------------------
 
-void SourceCore::OnReceived(uint64_t which, absl::Time begun, absl::StatusOr<std::vector<Message>> messages) {
+void SourceCore::OnReceived(uint64_t cuts, uint64_t which, absl::Time begun,
+                            absl::StatusOr<std::vector<Message>> messages) {
   std::vector<HeldMessages::Arrival> arrivals;
   std::set<std::string> stopped;  // groups
   uint64_t redelivered = 0;
@@ -169,6 +168,7 @@ void SourceCore::OnReceived(uint64_t which, absl::Time begun, absl::StatusOr<std
     }
   }
   const absl::MutexLock lock(&mutex_);
+  if (cuts != cuts_) return;
   const bool quiet = receives_.extract(which).mapped();
   held_.Release(receive_size(), receive_size() * kMaxMessageBytes);
   changed_.SignalAll();
@@ -194,8 +194,9 @@ void SourceCore::OnNothing(uint64_t which, absl::Time begun, bool quiet) {
   if (Now() - begun < kShortPoll) receive_at_ = Now() + kPauseAfterShortPoll;
 }
 
-void SourceCore::OnAttributes(const absl::StatusOr<QueueAttributes>& attributes) {
+void SourceCore::OnAttributes(uint64_t cuts, const absl::StatusOr<QueueAttributes>& attributes) {
   const absl::MutexLock lock(&mutex_);
+  if (cuts != cuts_) return;
   asking_ = false;
   changed_.SignalAll();
   queue_trouble_ = absl::OkStatus();
@@ -203,26 +204,38 @@ void SourceCore::OnAttributes(const absl::StatusOr<QueueAttributes>& attributes)
   if (const absl::Status status = TakeAttributes(*attributes); !status.ok()) Halt(status);
 }
 
-HeldMessages::Ended SourceCore::HowEnded(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-    case absl::StatusCode::kInvalidArgument:  // of this message or handle, not of the queue
-      return HeldMessages::Ended::kDone;
-    default:
-      QueueFails(status);
-      // When all ends there is no other time: it is visible again after its timeout.
-      return phase_ == Phase::kRunning ? HeldMessages::Ended::kNotDone : HeldMessages::Ended::kDone;
+std::vector<absl::Status> SourceCore::Entries(const Requests& requests, const Results& results, bool& given_up) {
+  if (results.ok()) {
+    for (const absl::Status& status : *results) {
+      // InvalidArgument is of this message or handle, not of the queue.
+      if (!status.ok() && !absl::IsInvalidArgument(status)) QueueFails(status);
+    }
+    return *results;
   }
+  QueueFails(results.status());
+  if (phase_ == Phase::kEnding) {
+    given_up = true;
+    // Nor will the queue answer others sooner: there may be thousands, and each would take its time.
+    if (Passes(results.status())) no_more_deletes_ = no_more_returns_ = true;
+  }
+  return std::vector<absl::Status>(requests.size(), results.status());
 }
 
-void SourceCore::OnDeletes(const Requests& requests, const absl::StatusOr<std::vector<absl::Status>>& results) {
+HeldMessages::Ended SourceCore::HowEnded(const absl::Status& status) const {
+  // When all ends there is no other time: it is visible again after its timeout.
+  const bool over = status.ok() || absl::IsInvalidArgument(status) || phase_ != Phase::kRunning;
+  return over ? HeldMessages::Ended::kDone : HeldMessages::Ended::kNotDone;
+}
+
+void SourceCore::OnDeletes(uint64_t cuts, const Requests& requests, const Results& results) {
   const absl::MutexLock lock(&mutex_);
+  if (cuts != cuts_) return;
   --changes_;
   changed_.SignalAll();
+  const std::vector<absl::Status> entries = Entries(requests, results, no_more_deletes_);
   for (size_t i = 0; i < requests.size(); ++i) {
-    const absl::Status& status = results.ok() ? (*results)[i] : results.status();
-    const HeldMessages::Ended ended = HowEnded(status);
-    if (status.ok()) {
+    const HeldMessages::Ended ended = HowEnded(entries[i]);
+    if (entries[i].ok()) {
       ++stats_.deleted;
     } else if (ended == HeldMessages::Ended::kDone) {
       ++stats_.delete_failures;
@@ -231,23 +244,30 @@ void SourceCore::OnDeletes(const Requests& requests, const absl::StatusOr<std::v
   }
 }
 
-void SourceCore::OnReturns(const Requests& requests, const absl::StatusOr<std::vector<absl::Status>>& results) {
+void SourceCore::OnReturns(uint64_t cuts, const Requests& requests, const Results& results) {
   const absl::MutexLock lock(&mutex_);
+  if (cuts != cuts_) return;
   --changes_;
   changed_.SignalAll();
+  const std::vector<absl::Status> entries = Entries(requests, results, no_more_returns_);
   for (size_t i = 0; i < requests.size(); ++i) {
-    const absl::Status& status = results.ok() ? (*results)[i] : results.status();
-    if (status.ok()) ++stats_.returned;
-    held_.ReturnEnded(requests[i], HowEnded(status));
+    if (entries[i].ok()) ++stats_.returned;
+    held_.ReturnEnded(requests[i], HowEnded(entries[i]));
   }
 }
 
-void SourceCore::OnHeartbeats(const Requests& requests) {
-  // One that was refused is not asked for sooner: its message comes again, and takes the place of this.
+void SourceCore::OnHeartbeats(uint64_t cuts, const Requests& requests, const Results& results) {
   const absl::MutexLock lock(&mutex_);
+  if (cuts != cuts_) return;
   --heartbeats_;
   changed_.SignalAll();
-  for (const HeldMessages::Request& request : requests) held_.HeartbeatEnded(request, Now());
+  bool given_up = false;
+  const std::vector<absl::Status> entries = Entries(requests, results, given_up);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (!entries[i].ok()) ++stats_.heartbeat_failures;
+    // One that was refused is not asked for sooner: its message comes again, and takes the place of this.
+    held_.HeartbeatEnded(requests[i], Now());
+  }
 }
 
 }  // namespace northwind::internal::sqs

@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "northwind/settlement.h"
 #include "tests/support/seed.h"
 
 namespace northwind::internal::sqs {
@@ -78,6 +79,19 @@ TEST_F(Held, OneOfEachGroupLeavesTheOthersInTheirOrder) {
   EXPECT_THAT(TakeIds(10, Groups::kOneEach), ElementsAre("a1", "b1", "x", "y"));
   EXPECT_THAT(TakeIds(10, Groups::kOneEach), ElementsAre("a2"));
   EXPECT_THAT(TakeIds(10, Groups::kOneEach), ElementsAre("a3"));
+}
+
+TEST_F(Held, OfAGroupNoneIsTakenBehindAnEventThatIsTooLargeForTheQuarantine) {
+  HeldMessages held({.messages = 10, .bytes = 1 << 20});
+  const auto add = [&held](const std::string& id, size_t bytes, const std::string& group) {
+    held.Add({.id = id, .receipt_handle = id, .group = group, .event = {.bytes = std::string(bytes, 'x')}}, At(0));
+  };
+  add("a1", 1, "a"), add("a2", kMaxEventBytes + 1, "a"), add("a3", 1, "a"), add("b1", 1, "b"), add("b2", 1, "b");
+  EXPECT_THAT(held.Take(10, Groups::kWhole), SizeIs(4));
+  held.ReturnGroup("a");
+  EXPECT_THAT(Handles(held.BeginReturns(10)), ElementsAre("a3"));
+  add("c1", kMaxEventBytes + 1, ""), add("c2", 1, "");
+  EXPECT_THAT(held.Take(10, Groups::kWhole), SizeIs(2)) << "without a group there is no order";
 }
 
 TEST_F(Held, OneThatComesAgainTakesTheNewHandleAndIsNotAppliedTwice) {

@@ -137,6 +137,10 @@ uint64_t SqsServer::InFlight(const std::string& queue_url) {
   return Count(queue_url, "ApproximateNumberOfMessagesNotVisible");
 }
 
+std::vector<std::string> SqsServer::Received(const std::string& queue_url) {
+  return Command({{"server", "received"}, {"queue", queue_url.substr(queue_url.rfind('/') + 1)}}).at("bodies");
+}
+
 std::vector<std::string> SqsServer::TakeAll(const std::string& queue_url) {
   std::vector<std::string> bodies;
   while (true) {

@@ -46,6 +46,8 @@ class SqsServer {
   // Visible, and in flight, as the server counts them.
   uint64_t Visible(const std::string& queue_url);
   uint64_t InFlight(const std::string& queue_url);
+  // The bodies of those that were received, and are not deleted.
+  std::vector<std::string> Received(const std::string& queue_url);
   // Receives, and deletes, all that are visible; their bodies.
   std::vector<std::string> TakeAll(const std::string& queue_url);
 
@@ -59,6 +61,7 @@ class SqsServer {
     int count = 1;
   };
   void FailNext(const Failure& failure);
+  void FailNoMore() { Command({{"server", "recover"}}); }
   // Whatever is signed by a key that was used until now is answered so, and not done; but for those of keys().
   void RefuseKeysInUse(int status, const std::string& body);
   // How many requests for this operation there have been, answered as may be.

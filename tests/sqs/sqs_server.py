@@ -10,9 +10,11 @@ by one line, {"ok": result} or {"error": "text"}:
   {"server": "up"}                                                      listens again, on the same port
   {"server": "fail", "operation": "DeleteMessage", "count": 2,          answers the next two of these so by itself, as
    "status": 503, "headers": {}, "body": ""}                            what stands before a service does
+  {"server": "recover"}                                                 answers those that are left of these as they are
   {"server": "refuse", "status": 403, "body": ""}                       answers so whatever is signed by a key that has been
                                                                         used until now, but for that user's
   {"server": "requests", "operation": "DeleteMessage"}                  how many of these there have been: {"count": 2}
+  {"server": "received", "queue": "name"}                               {"bodies": [...]} of those received and not deleted
   {"server": "forget"}                                                  all queues are gone
   {"server": "tls", "directory": "/tmp/x"}                              listens for TLS, too: {"port": 4712}; what its
                                                                         certificate is to be believed by is x/ca.pem
@@ -98,6 +100,22 @@ def look_again_which_groups_are_free():
             time.sleep(0.02)
 
     SQSBackend.receive_message = receive_message
+
+
+def change_queues_one_at_a_time():
+    """moto deletes by making a list of all other messages, and puts that in place without a lock: what is deleted, or sent, by somebody
+    else meanwhile comes back, or is lost."""
+    lock = threading.RLock()
+
+    def alone(method):
+        def locked(*args, **kwargs):
+            with lock:
+                return method(*args, **kwargs)
+
+        return locked
+
+    for name in ("add_message", "delete_message"):
+        setattr(moto.sqs.models.Queue, name, alone(getattr(moto.sqs.models.Queue, name)))
 
 
 def write_certificates(directory):
@@ -186,6 +204,10 @@ class Server:
         with self.lock:
             self.failures.append(failure)
 
+    def recover(self):
+        with self.lock:
+            self.failures.clear()
+
     def refuse(self, refusal, but):
         with self.lock:
             self.refused.update((key, refusal) for key in self.keys_used - {but} if key not in self.refused)
@@ -194,6 +216,11 @@ class Server:
         for regions in get_backend("sqs").values():
             for backend in regions.values():
                 backend.reset()
+
+    def received(self, name):
+        queues = [backend.queues for regions in get_backend("sqs").values() for backend in regions.values()]
+        messages = [message for each in queues if name in each for message in each[name]._messages]
+        return [message.body for message in messages if message.approximate_receive_count > 0]
 
     def listen(self, port, tls=None):
         server = make_server("127.0.0.1", port, self.app, threaded=True, request_handler=Handler, ssl_context=tls)
@@ -257,6 +284,7 @@ def main():
     allow_unsigned_web_identity()
     hurry()
     look_again_which_groups_are_free()
+    change_queues_one_at_a_time()
     server = Server()
     nobody = Clients(server.port, "nobody", "nothing")
     nobody.call("iam", "create_user", {"UserName": "northwind"})
@@ -273,9 +301,11 @@ def main():
         "down": lambda _: server.down(),
         "up": lambda _: server.up(),
         "fail": server.fail,
+        "recover": lambda _: server.recover(),
         "refuse": lambda command: server.refuse(command, but=key["AccessKeyId"]),
         "requests": lambda command: {"count": server.requests[command["operation"]]},
         "forget": lambda _: server.forget(),
+        "received": lambda command: {"bodies": server.received(command["queue"])},
         "tls": listen_for_tls,
     }
     for line in control:

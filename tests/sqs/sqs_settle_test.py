@@ -209,6 +209,23 @@ class SqsSettle(unittest.TestCase):
         self.assertEqual(json.loads(out)["deleted"], 1)
         self.assertEqual(self.waiting(url), 0)
 
+    def test_a_signal_ends_it_while_the_queue_does_not_answer(self):
+        url = self.queue()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            process = subprocess.Popen([*self.command(url), "--endpoint", address],
+                                       env={**os.environ, **self.server.environment}, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(1)  # it asks for the attributes
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=TIMEOUT)
+            silent.setblocking(False)
+            with self.assertRaises(BlockingIOError, msg="it has not asked again"):
+                silent.accept()
+        self.assertEqual(process.returncode, 4)
+
     def test_the_report_for_people_and_help(self):
         url = self.queue()
         self.send(url, ["no event"])

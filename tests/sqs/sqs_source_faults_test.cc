@@ -2,10 +2,14 @@
 //
 // What a source does when the queue, the disk or the ledger fails under it.
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <thread>
 
 #include "gmock/gmock.h"
 #include "northwind/sqs.h"
+#include "src/sqs/open_client.h"
+#include "src/sqs/source_core.h"
 #include "tests/sqs/source_fixture.h"
 #include "tests/support/sync_gate.h"
 
@@ -168,6 +172,46 @@ TEST_F(SqsSourceFaults, ASourceIsDestroyedAlthoughTheServerDoesNotAnswer) {
   server().Thaw();
 }
 
+TEST_F(SqsSourceFaults, ADeleteThatIsRefusedAsAWholeHaltsAndIsCounted) {
+  for (const int status : {400, 404, 405, 413}) {  // as by a proxy, without a word of SQS
+    const std::string url = NewQueue();
+    server().SendAll(url, Captures(0, 5));
+    server().FailNext({.operation = "DeleteMessageBatch", .status = status, .body = "<html>", .count = 1});
+    auto source = Start(OptionsOf(url));
+    ASSERT_TRUE(AwaitState(*source, SqsState::kHalted));
+    EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("DeleteMessageBatch")));
+    EXPECT_GE(source->Stats().delete_failures, 1U);
+    EXPECT_THAT(source->Stop(), IsOk());
+    EXPECT_EQ(source->Stats().deleted + source->Stats().delete_failures, 5U);
+  }
+}
+
+TEST_F(SqsSourceFaults, HeartbeatsThatFailAreCountedAndThoseThatAreNotAllowedHalt) {
+  SyncGate gate(disk_.env());
+  ShutLedger();
+  NW_ASSERT_OK_AND_ASSIGN(auto store, OpenStoreOn(gate.env(), {.path = "/db", .free_space_floor_bytes = 0}));
+  NW_ASSERT_OK_AND_ASSIGN(auto ledger, Ledger::Open(*store));
+  NW_ASSERT_OK_AND_ASSIGN(auto scheduler, Scheduler::Open(*store));
+  NW_ASSERT_OK_AND_ASSIGN(intake_, Intake::Open(*ledger, *store, {.scheduler = scheduler.get()}));
+  const std::string url = NewQueue();
+  server().SendAll(url, Captures(0, 3));
+  SqsOptions options = OptionsOf(url);
+  options.visibility = absl::Seconds(3);
+  auto source = Open(options);
+  gate.Close();
+  server().FailNext({.operation = "ChangeMessageVisibilityBatch", .count = 4});  // a request and its retries
+  EXPECT_THAT(source->Start(), IsOk());
+  EXPECT_TRUE(Await([&] { return source->Stats().heartbeat_failures >= 1; }));
+  EXPECT_NE(source->Stats().state, SqsState::kHalted);
+  server().FailNext({.operation = "ChangeMessageVisibilityBatch", .status = 403});
+  EXPECT_TRUE(AwaitState(*source, SqsState::kHalted));
+  EXPECT_THAT(source->Stats().status, StatusIs(absl::StatusCode::kPermissionDenied));
+  gate.Open();
+  EXPECT_THAT(source->Stop(), IsOk());
+  source.reset();
+  intake_.reset();
+}
+
 // ---- Stopping -------------------------------------------------------------------------------------------------
 
 TEST_F(SqsSourceFaults, AReceiveUnderWayIsNotCutOffByStopAndWhatItBringsIsApplied) {
@@ -183,6 +227,60 @@ TEST_F(SqsSourceFaults, AReceiveUnderWayIsNotCutOffByStopAndWhatItBringsIsApplie
   EXPECT_THAT(stopped, IsOk());
   EXPECT_EQ(server().InFlight(url), 0U) << "nothing is hidden";
   EXPECT_EQ(source->Stats().applied + server().Visible(url), 1U);
+}
+
+TEST_F(SqsSourceFaults, StopSendsNoMoreDeletesOnceTheyFail) {
+  constexpr uint64_t kMessages = 900, kUnderWay = 640;
+  const std::string url = NewQueue();
+  server().SendAll(url, Captures(0, kMessages));
+  server().FailNext({.operation = "DeleteMessageBatch", .count = 1 << 20});
+  auto source = Start(OptionsOf(url));
+  EXPECT_TRUE(Await([&] { return source->Stats().applied == kMessages; }));
+  EXPECT_THAT(source->Stop(), IsOk());
+  server().FailNoMore();
+  EXPECT_LE(source->Stats().delete_failures, kUnderWay);
+  EXPECT_EQ(source->Stats().held, 0U);
+  EXPECT_EQ(Drain(OptionsOf(url)).applied, 0U) << "what comes again is a duplicate";
+}
+
+TEST_F(SqsSourceFaults, StopEndsAStartAndACountThatWaitForAQueueThatDoesNotAnswer) {
+  auto source = Open(OptionsOf(NewQueue()));
+  const std::function<absl::Status()> calls[] = {[&] { return source->Start(); },
+                                                 [&] { return source->CountMessages().status(); }};
+  server().Freeze();
+  for (const auto& call : calls) {
+    std::atomic<bool> done = false;
+    absl::Status status;
+    std::thread caller([&] {
+      status = call();
+      done = true;
+    });
+    while (!done) EXPECT_THAT(source->Stop(), IsOk());
+    caller.join();
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_EQ(source->Stats().state, SqsState::kStopped);
+  }
+  server().Thaw();
+  EXPECT_THAT(source->Start(), IsOk());
+}
+
+TEST_F(SqsSourceFaults, AnswersOfWhatStopCutOffDoNotReachTheNextStart) {
+  const std::string url = NewQueue({{"VisibilityTimeout", "1"}});
+  SqsOptions options = OptionsOf(url, kLongPoll);
+  Open(options);  // keys
+  NW_ASSERT_OK_AND_ASSIGN(auto client, internal::sqs::OpenClient(options, 100));
+  internal::sqs::SourceCore source(*intake_, options, std::move(client));
+  const uint64_t receives = server().Requests("ReceiveMessage");
+  EXPECT_THAT(source.Start(), IsOk());
+  EXPECT_TRUE(Await([&] { return server().Requests("ReceiveMessage") > receives; })) << "one is under way";
+  server().Freeze();
+  EXPECT_THAT(source.Stop(absl::ZeroDuration()), IsOk());
+  server().Thaw();
+  EXPECT_THAT(source.Start(), IsOk());
+  server().SendAll(url, Captures(0, 20));
+  EXPECT_TRUE(Await([&] { return source.Stats().applied == 20; }));
+  EXPECT_THAT(source.Stop(absl::InfiniteDuration()), IsOk());
+  EXPECT_EQ(Available(), 2000);
 }
 
 // ---- The disk -------------------------------------------------------------------------------------------------

@@ -280,6 +280,21 @@ TEST_F(SqsSourceTest, PoisonThatIsLeftStopsItsGroupAndNotTheOthers) {
   EXPECT_EQ(server().Visible(url) + server().InFlight(url), 0U);
 }
 
+TEST_F(SqsSourceTest, AnEventThatIsLeftForItsSizeStopsItsGroupAndNotTheOthers) {
+  const auto [url, dead] = NewQueueWithRedrive(3, {{"VisibilityTimeout", "3600"}}, ".fifo");
+  const std::string oversized(kMaxEventBytes + 1, 'x');
+  const std::vector<std::string> a = Captures(0, 2), b = Captures(2, 2);
+  server().SendAll(url, {a[0], oversized, a[1]}, "a");
+  server().SendAll(url, b, "b");
+  auto source = Start(OptionsOf(url));
+  EXPECT_TRUE(Await([&] { return source->Stats().returned == 1 && source->Stats().applied == 3; }));
+  EXPECT_THAT(source->Stop(), IsOk());
+  EXPECT_EQ(source->Stats().applied, 3U);
+  EXPECT_EQ(source->Stats().poison, 1U);
+  EXPECT_EQ(server().InFlight(url), 1U) << "the oversized one, and behind it";
+  EXPECT_EQ(server().Visible(url) + server().InFlight(url), 2U);
+}
+
 // ---- Room, time -----------------------------------------------------------------------------------------------
 
 TEST_F(SqsSourceTest, NoMoreIsHeldThanTheOptionsSay) {
