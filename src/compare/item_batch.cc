@@ -241,10 +241,10 @@ bool ItemBatch::ApplyTheirs(Step& step, Item& item) {
   if (readable) Count(item, Side::kTheirs, row.row.day, row.row.asset, row.row.units, 1);
   if (item.theirs.size() >= kMaxRowsPerItem) {
     const Place at{row.row.day, row.row.merchant_id, row.hour};
-    place.dropped = RowPlace::Dropped{.place = at,
-                                      .asset = row.row.asset,
-                                      .units = row.row.units,
-                                      .fingerprint = RowFingerprint(row.columns, row.raw)};
+    place.dropped = DroppedRow{.place = at,
+                               .asset = row.row.asset,
+                               .units = row.row.units,
+                               .fingerprint = RowFingerprint(row.columns, row.raw)};
     AddMany(item, Side::kTheirs, at, row.row.asset, row.row.units);
   } else {
     item.theirs.push_back(std::move(row));
@@ -266,7 +266,7 @@ bool ItemBatch::ApplyGone(const Step& step, Item& item) {
 }
 
 bool ItemBatch::ApplyDroppedGone(const Step& step, Item& item) {
-  const RowPlace::Dropped& dropped = *step.dropped;
+  const DroppedRow& dropped = *step.dropped;
   const auto many = std::find_if(item.many.begin(), item.many.end(), [&](const ManyRows& m) {
     return m.side == Side::kTheirs && m.place == dropped.place && m.asset == dropped.asset;
   });

@@ -69,7 +69,7 @@ class ItemBatch {
     std::string name;
     size_t index = 0;  // of ours_ or theirs_
     bool canary = false;
-    std::optional<RowPlace::Dropped> dropped;
+    std::optional<DroppedRow> dropped;
     bool known = false;  // kTheirs: the row was known, elsewhere or as dropped
     bool unchanged = false;
     bool late = false;  // reread: as it was

@@ -16,7 +16,7 @@ constexpr size_t kMaxText = 1 << 16;
 bool GetRowPlace(ByteReader& in, RowPlace& place) {
   if (!GetText(in, kMaxText, place.name)) return false;
   if (in.AtEnd()) return true;
-  RowPlace::Dropped& dropped = place.dropped.emplace();
+  DroppedRow& dropped = place.dropped.emplace();
   uint8_t hour;
   std::string_view fingerprint;
   if (!GetDayField(in, dropped.place.day) || !GetText(in, kMaxText, dropped.place.merchant_id) || !in.GetByte(hour) ||

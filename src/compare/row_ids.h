@@ -19,15 +19,18 @@
 
 namespace northwind::internal::compare {
 
+// A row that was counted and not kept.
+struct DroppedRow {
+  Place place;
+  Asset asset;
+  absl::int128 units = 0;
+  std::string fingerprint;
+};
+
+// Where a row of theirs is.
 struct RowPlace {
-  struct Dropped {
-    Place place;
-    Asset asset;
-    absl::int128 units = 0;
-    std::string fingerprint;
-  };
   std::string name;
-  std::optional<Dropped> dropped;
+  std::optional<DroppedRow> dropped;
 };
 
 std::string EncodeRowPlace(const RowPlace& place);
