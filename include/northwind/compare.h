@@ -443,9 +443,12 @@ class ParallelRun {
   absl::StatusOr<std::vector<IgnoreRule>> Rules() const;
 
   // ---- Gate
+  // Open if the last `gate_days` days are clean, in a row, up to the last business day but one that is over, and nothing else is in the way,
+  // whatever its day: docs/parallel-run.md.
   absl::StatusOr<GateStatus> Gate() const;
   absl::StatusOr<RunReport> Report(absl::CivilDay from, absl::CivilDay to) const;
-  // Puts a name under the report as it stands; it is void as soon as a figure changes. FailedPrecondition while the gate is shut.
+  // Puts a name under the report as it stands; it is void as soon as a figure changes. FailedPrecondition while the gate is shut, if a day
+  // of the range is not closed, or neither clean nor without rows, or if none is clean.
   absl::Status SignOff(absl::CivilDay from, absl::CivilDay to, std::string_view actor, std::string_view note);
 
   // Counts everything again and compares with what is kept; DataLoss names the first difference.

@@ -48,6 +48,8 @@ constexpr size_t kMaxNextBytes = 64 << 10;
 constexpr size_t kMaxActorBytes = 128;
 constexpr size_t kMaxReasonBytes = 1000;
 constexpr int kMaxGateDays = 365;
+// So long after a day may be closed it should be.
+constexpr absl::Duration kClosingGrace = absl::Hours(24);
 
 absl::Status Bad(absl::string_view what, absl::string_view why) {
   return Error(absl::StatusCode::kInvalidArgument, what, ": ", why);
@@ -122,6 +124,7 @@ class ParallelRun::Core {
     NW_ASSIGN_OR_RETURN(run_.columns, ColumnSets::Load(engine()));
     NW_RETURN_IF_ERROR(LoadFollowed());
     NW_RETURN_IF_ERROR(SweepCanaries(run_));
+    NW_ASSIGN_OR_RETURN(run_.standing.open, CountOpen(engine()));
     NW_RETURN_IF_ERROR(LoadMeta());
     for (const std::string& id : run_.standing.rules.Unfinished()) NW_RETURN_IF_ERROR(UncoverAll(id));
     return absl::OkStatus();
@@ -307,6 +310,9 @@ class ParallelRun::Core {
     if (!report.gate.open) {
       return Error(absl::StatusCode::kFailedPrecondition, "the gate is shut: ", report.gate.reasons.front());
     }
+    if (const std::string why = WhyNotSigned(report.days, from, to); !why.empty()) {
+      return Error(absl::StatusCode::kFailedPrecondition, "not to be signed: ", why);
+    }
     const KeptSignOff sign_off{
         .actor = std::string(actor), .note = std::string(note), .at = Now(), .figures = FiguresHash(report)};
     WriteSet writes;
@@ -437,8 +443,10 @@ class ParallelRun::Core {
 
   // ---- Days
 
+  bool IsOver(absl::CivilDay day) const { return Now() >= run_.terms.days.EndOf(day) + options_.close_after; }
+
   absl::Status CheckMayClose(absl::CivilDay day) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (Now() < run_.terms.days.EndOf(day) + options_.close_after) {
+    if (!IsOver(day)) {
       return Error(absl::StatusCode::kFailedPrecondition, absl::FormatCivilTime(day), " may not be closed yet");
     }
     const uint64_t head = ledger_.Head().sequence.value();
@@ -518,12 +526,31 @@ class ParallelRun::Core {
   // ---- Gate
 
   absl::StatusOr<GateStatus> GateLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    std::vector<DayFigures> closed;
+    GateView view{
+        .open = run_.standing.open, .needed = options_.gate_days, .rules_hash = run_.RulesHashText()};
     for (const absl::CivilDay day : run_.standing.days.Known(absl::CivilDay::min(), absl::CivilDay::max())) {
-      if (!run_.standing.days.WasClosed(day)) continue;
-      NW_ASSIGN_OR_RETURN(closed.emplace_back(), ReadFigures(engine(), day));
+      if (run_.standing.days.WasClosed(day)) {
+        NW_ASSIGN_OR_RETURN(view.closed.emplace_back(), ReadFigures(engine(), day));
+        continue;
+      }
+      if (!IsOver(day)) continue;
+      NW_ASSIGN_OR_RETURN(const CameIn came_in, ReadCameIn(engine(), day));
+      if (!came_in.empty()) view.never_closed.push_back(day);
     }
-    return JudgeGate(closed, options_.gate_days, run_.RulesHashText());
+    // The day that is going on has not ended; the one before is due when the grace is over too.
+    view.due = run_.terms.days.DayOf(Now() - options_.close_after - kClosingGrace) - 1;
+    if (!view.closed.empty()) {
+      NW_ASSIGN_OR_RETURN(view.journal_lags, JournalLags(run_.terms.days.EndOf(view.closed.back().day)));
+    }
+    return JudgeGate(view);
+  }
+
+  // Whether a record of before then was not followed.
+  absl::StatusOr<bool> JournalLags(absl::Time then) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (run_.standing.followed >= ledger_.Head().sequence.value()) return false;
+    JournalReader reader = ledger_.ReadJournal(Sequence(run_.standing.followed));
+    NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> next, reader.Next(1));
+    return !next.empty() && next.front().recorded_at < then;
   }
 
   absl::StatusOr<RunReport> ReportLocked(absl::CivilDay from, absl::CivilDay to) const
