@@ -32,7 +32,10 @@ bool IsBlank(const DayFigures& day) {
   return day.state == DayState::kClosed && NothingCameIn(day) && day.incomplete.empty() && OpenIn(day) == 0;
 }
 
-bool IsGood(const DayFigures& day) { return day.clean() || IsBlank(day); }
+bool IsTold(const DayFigures& day, bool needs_totals) { return day.totals_told || !needs_totals; }
+bool IsGood(const DayFigures& day, bool needs_totals) {
+  return (day.clean() || IsBlank(day)) && IsTold(day, needs_totals);
+}
 
 bool CoverageHolds(const DayFigures& day) {
   return std::all_of(day.assets.begin(), day.assets.end(),
@@ -41,13 +44,13 @@ bool CoverageHolds(const DayFigures& day) {
 
 // A day on which nothing agreed, so that no canary could be made, and all of which was looked into: nothing can make it clean. It proves
 // nothing, and does not hold up what comes after it for ever.
-bool IsDecided(const DayFigures& day) {
-  return day.state == DayState::kClosed && day.canaries.empty() && day.incomplete.empty() && OpenIn(day) == 0 &&
-         CoverageHolds(day);
+bool IsDecided(const DayFigures& day, bool needs_totals) {
+  return IsTold(day, needs_totals) && day.state == DayState::kClosed && day.canaries.empty() &&
+         day.incomplete.empty() && OpenIn(day) == 0 && CoverageHolds(day);
 }
 
 // One sentence for each thing that keeps the day from being clean.
-void WhyNotClean(const DayFigures& day, std::vector<std::string>& reasons) {
+void WhyNotClean(const DayFigures& day, bool needs_totals, std::vector<std::string>& reasons) {
   const std::string name = absl::FormatCivilTime(day.day);
   const size_t before = reasons.size();
   if (day.state == DayState::kReopened) {
@@ -58,7 +61,10 @@ void WhyNotClean(const DayFigures& day, std::vector<std::string>& reasons) {
     reasons.push_back(absl::StrCat(name, " has ", open, open == 1 ? " discrepancy" : " discrepancies", " open."));
   }
   for (const std::string& what : day.incomplete) reasons.push_back(absl::StrCat(name, " is not complete: ", what, "."));
-  if (!day.sound) {
+  if (!IsTold(day, needs_totals)) {
+    reasons.push_back(absl::StrCat("Of ", name, " it was not told what the batch itself counts."));
+  }
+  if (!day.sound && !IsBlank(day)) {
     reasons.push_back(day.canaries.empty()
                           ? absl::StrCat(name, " has no row that agrees, so no canary could be sent.")
                           : absl::StrCat(name, " is not sound: a canary was not found as what it is."));
@@ -73,7 +79,8 @@ std::string Text(absl::CivilDay day) { return absl::FormatCivilTime(day); }
 // What nobody has looked into stays in the way, however long ago it was.
 void WhatIsWrongBefore(const GateView& view, absl::CivilDay first, std::vector<std::string>& reasons) {
   for (const DayFigures& day : view.closed) {
-    if (day.day < first && !IsGood(day) && !IsDecided(day)) WhyNotClean(day, reasons);
+    if (day.day >= first || IsGood(day, view.needs_totals) || IsDecided(day, view.needs_totals)) continue;
+    WhyNotClean(day, view.needs_totals, reasons);
   }
 }
 
@@ -101,8 +108,8 @@ void WhatIsStale(const GateView& view, std::vector<std::string>& reasons) {
         absl::StrCat("Nothing was compared since ", Text(last), ": ", Text(view.due), " should have been closed."));
   }
   if (view.journal_lags) {
-    reasons.push_back(absl::StrCat("The journal has records of before the end of ", Text(last),
-                                   " that were not followed."));
+    reasons.push_back(
+        absl::StrCat("The journal has records of before the end of ", Text(last), " that were not followed."));
   }
 }
 
@@ -114,8 +121,8 @@ absl::CivilDay CountBack(const GateView& view, std::vector<absl::CivilDay>& clea
       ending.push_back(absl::StrCat(Text(next), " was not closed."));
       return next;
     }
-    if (!IsGood(*day)) {
-      WhyNotClean(*day, ending);
+    if (!IsGood(*day, view.needs_totals)) {
+      WhyNotClean(*day, view.needs_totals, ending);
       return next;
     }
     if (day->rules_hash != view.rules_hash) {
@@ -154,15 +161,16 @@ GateStatus JudgeGate(const GateView& view) {
   return gate;
 }
 
-std::string WhyNotSigned(const std::vector<DayFigures>& days, absl::CivilDay from, absl::CivilDay to) {
+std::string WhyNotSigned(const std::vector<DayFigures>& days, absl::CivilDay from, absl::CivilDay to,
+                         bool needs_totals) {
   absl::CivilDay next = from;
   bool any = false;
   for (const DayFigures& day : days) {
     if (day.day != next) break;
     if (day.state == DayState::kOpen) break;
-    if (!IsGood(day)) {
+    if (!IsGood(day, needs_totals)) {
       std::vector<std::string> reasons;
-      WhyNotClean(day, reasons);
+      WhyNotClean(day, needs_totals, reasons);
       return reasons.front();
     }
     any = any || day.clean();

@@ -21,12 +21,13 @@ namespace northwind::internal::compare {
 
 // All that the gate is judged by.
 struct GateView {
-  std::vector<DayFigures> closed;            // days that were ever closed, ascending
-  std::vector<absl::CivilDay> never_closed;  // days that may be closed, have rows, and never were; ascending
-  uint64_t open = 0;                         // discrepancies that are open, whatever their day
+  std::vector<DayFigures> closed;              // days that were ever closed, ascending
+  std::vector<absl::CivilDay> never_closed;    // days that may be closed, have rows, and never were; ascending
+  uint64_t open = 0;                           // discrepancies that are open, whatever their day
   absl::CivilDay due = absl::CivilDay::min();  // the last day that should have been closed by now
   bool journal_lags = false;  // there are records of before the end of the last closed day that were not followed
   int needed = 1;             // clean days in a row
+  bool needs_totals = false;  // of each day
   std::string rules_hash;
 };
 
@@ -35,7 +36,8 @@ struct GateView {
 GateStatus JudgeGate(const GateView& view);
 
 // Why nobody can sign for these days: each must be closed and clean or without rows, and one clean. Empty: somebody can.
-std::string WhyNotSigned(const std::vector<DayFigures>& days, absl::CivilDay from, absl::CivilDay to);
+std::string WhyNotSigned(const std::vector<DayFigures>& days, absl::CivilDay from, absl::CivilDay to,
+                         bool needs_totals);
 
 struct KeptSignOff {
   std::string actor;

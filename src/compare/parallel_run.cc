@@ -70,6 +70,16 @@ absl::Status CheckOptions(const ParallelRunOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status CheckTotals(const std::map<std::string, CountAndSum>& totals) {
+  for (const auto& [asset, total] : totals) {
+    if (!Asset::Parse(asset).ok()) {
+      return Error(absl::StatusCode::kInvalidArgument, "expected: '", Printable(asset),
+                   "' is not an asset such as USD/2");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckSource(std::string_view source) {
   if (source.empty() || source.size() > kMaxSourceBytes || !internal::IsIdText(source, internal::Colon::kRefused)) {
     return Bad("source", "must be 1 to 64 characters of A-Z a-z 0-9 . _ and -");
@@ -127,7 +137,7 @@ class ParallelRun::Core {
     NW_ASSIGN_OR_RETURN(run_.standing.open, CountOpen(engine()));
     NW_RETURN_IF_ERROR(LoadMeta());
     for (const std::string& id : run_.standing.rules.Unfinished()) NW_RETURN_IF_ERROR(UncoverAll(id));
-    return absl::OkStatus();
+    return UncoverExpired();
   }
 
   // ---- Both sides
@@ -135,6 +145,7 @@ class ParallelRun::Core {
   absl::StatusOr<size_t> FollowOnce(size_t limit) {
     NW_RETURN_IF_ERROR(CheckLimit(limit, kMaxJournalPage));
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     return FollowLocked(limit);
   }
 
@@ -163,6 +174,7 @@ class ParallelRun::Core {
       }
     }
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     NW_ASSIGN_OR_RETURN(const RowMapping* const mapping, Bind(columns));
     return IngestLocked(source, columns, rows, next, *mapping);
   }
@@ -177,8 +189,11 @@ class ParallelRun::Core {
 
   absl::StatusOr<DayFigures> CloseDay(absl::CivilDay day, const CloseDayOptions& options) {
     NW_RETURN_IF_ERROR(CheckText("actor", options.actor, kMaxActorBytes, true));
+    if (options.expected) NW_RETURN_IF_ERROR(CheckTotals(*options.expected));
     const absl::MutexLock lock(&mutex_);
     NW_RETURN_IF_ERROR(CheckMayClose(day));
+    NW_RETURN_IF_ERROR(UncoverExpired());
+    NW_ASSIGN_OR_RETURN(DayFigures before, ReadFigures(engine(), day));
     NW_RETURN_IF_ERROR(BeginClosing(day));
     NW_RETURN_IF_ERROR(SweepCanaries(run_));
     NW_RETURN_IF_ERROR(ReviewDay(run_, day, Now()));
@@ -193,7 +208,9 @@ class ParallelRun::Core {
     figures.rules_hash = run_.RulesHashText();
     figures.sound = !figures.canaries.empty() && std::all_of(figures.canaries.begin(), figures.canaries.end(),
                                                              [](const CanaryResult& c) { return c.sound(); });
-    figures.incomplete = IncompleteOf(figures, options.expected);
+    figures.totals = options.expected ? *options.expected : std::move(before.totals);
+    figures.totals_told = options.expected.has_value() || before.totals_told;
+    figures.incomplete = IncompleteOf(figures);
     NW_RETURN_IF_ERROR(PutDay(figures));
     return figures;
   }
@@ -284,13 +301,15 @@ class ParallelRun::Core {
 
   // ---- Gate
 
-  absl::StatusOr<GateStatus> Gate() const {
+  absl::StatusOr<GateStatus> Gate() {
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     return GateLocked();
   }
 
-  absl::StatusOr<RunReport> Report(absl::CivilDay from, absl::CivilDay to) const {
+  absl::StatusOr<RunReport> Report(absl::CivilDay from, absl::CivilDay to) {
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     NW_ASSIGN_OR_RETURN(RunReport report, ReportLocked(from, to));
     NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, engine().Get(Space::kHost, SignOffKey(from, to)));
     if (!value) return report;
@@ -306,11 +325,12 @@ class ParallelRun::Core {
     NW_RETURN_IF_ERROR(CheckText("actor", actor, kMaxActorBytes, true));
     NW_RETURN_IF_ERROR(CheckText("note", note, kMaxReasonBytes, false));
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     NW_ASSIGN_OR_RETURN(const RunReport report, ReportLocked(from, to));
     if (!report.gate.open) {
       return Error(absl::StatusCode::kFailedPrecondition, "the gate is shut: ", report.gate.reasons.front());
     }
-    if (const std::string why = WhyNotSigned(report.days, from, to); !why.empty()) {
+    if (const std::string why = WhyNotSigned(report.days, from, to, options_.needs_totals); !why.empty()) {
       return Error(absl::StatusCode::kFailedPrecondition, "not to be signed: ", why);
     }
     const KeptSignOff sign_off{
@@ -495,7 +515,13 @@ class ParallelRun::Core {
     return *std::move(record);
   }
 
-  // Judges all anew that is ignored under the rule, which is retired.
+  // Time is no change that anything is told of: whoever looks at days, rows or the gate looks at the clock first.
+  absl::Status UncoverExpired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const std::string& id : run_.standing.rules.Expired(Now())) NW_RETURN_IF_ERROR(UncoverAll(id));
+    return absl::OkStatus();
+  }
+
+  // Judges all anew that is ignored under the rule, which is retired or has expired.
   absl::Status UncoverAll(std::string_view rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     constexpr size_t kBatch = 2'000;
     std::string after;
@@ -526,8 +552,10 @@ class ParallelRun::Core {
   // ---- Gate
 
   absl::StatusOr<GateStatus> GateLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    GateView view{
-        .open = run_.standing.open, .needed = options_.gate_days, .rules_hash = run_.RulesHashText()};
+    GateView view{.open = run_.standing.open,
+                  .needed = options_.gate_days,
+                  .needs_totals = options_.needs_totals,
+                  .rules_hash = run_.RulesHashText()};
     for (const absl::CivilDay day : run_.standing.days.Known(absl::CivilDay::min(), absl::CivilDay::max())) {
       if (run_.standing.days.WasClosed(day)) {
         NW_ASSIGN_OR_RETURN(view.closed.emplace_back(), ReadFigures(engine(), day));

@@ -232,7 +232,9 @@ class Verifier {
       derived.rules_hash = kept.rules_hash;
       derived.canaries = kept.canaries;
       derived.sound = kept.sound;
-      derived.incomplete = kept.incomplete;
+      derived.totals = kept.totals;
+      derived.totals_told = kept.totals_told;
+      derived.incomplete = kept.totals_told ? IncompleteOf(derived) : kept.incomplete;
       if (EncodeFigures(kept) != EncodeFigures(derived))
         return Differs(absl::FormatCivilTime(day), "its figures are others");
     }

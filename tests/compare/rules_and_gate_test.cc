@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What may be ignored and what not, what people decide, and when the gate is open.
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,6 +110,53 @@ TEST(Rules, AnExpiredRuleCoversNothingFromTheNextClosingOn) {
   EXPECT_EQ(world.Close().by_state.at(DiscrepancyState::kOpen), 1);
 }
 
+TEST(Rules, WhatAnExpiredRuleCoveredIsOpenAgainForWhoeverLooks) {
+  const std::vector<std::function<void(RunWorld&)>> looks = {
+      [](RunWorld& w) { EXPECT_FALSE(w.run_->Gate()->open); },
+      [](RunWorld& w) { EXPECT_THAT(w.run_->FollowOnce(), IsOk()); },
+      [](RunWorld& w) { w.Ingest({}); },
+      [](RunWorld& w) { w.ReopenRun(); },
+      [](RunWorld& w) { w.Close(kDay - 1); },
+      [](RunWorld& w) { EXPECT_EQ(w.run_->Report(kDay, kDay)->unresolved_count, 1); },
+  };
+  for (size_t i = 0; i < looks.size(); ++i) {
+    SCOPED_TRACE(i);
+    RunWorld world;
+    ASSERT_THAT(world.run_->AddRule(Rule("r", kMissingThere)), IsOk());
+    world.Settle({Capture("pay_1", 100'00), Capture("pay_2", 1'00)});
+    world.Ingest({{.ref = "pay_2", .amount = "1.00"}});
+    EXPECT_TRUE(world.Close().clean());
+    world.clock_.Set(Noon(kDay + 10) - absl::Nanoseconds(1));
+    EXPECT_THAT(world.run_->Gate(), IsOk());
+    EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kIgnored);
+    EXPECT_EQ(world.Day().state, DayState::kClosed);
+    world.clock_.Set(Noon(kDay + 10));
+    looks[i](world);
+    EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
+    EXPECT_EQ(world.Day().state, DayState::kReopened);
+    world.Check();
+  }
+}
+
+TEST(Rules, OfRowsThatCannotBeReadOnlyTheCountIsCapped) {
+  RunWorld world;
+  IgnoreRule rule = Rule("u", kUnreadable);
+  EXPECT_THAT(world.run_->AddRule(rule), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_units")));
+  rule.max_units.clear();
+  rule.max_count = 1;
+  ASSERT_THAT(world.run_->AddRule(rule), IsOk());
+  world.Ingest({{.row = "1", .ref = "a", .amount = "?"}, {.row = "2", .ref = "b", .amount = "?"}});
+  EXPECT_EQ(world.Find("row:batch:1")->state, DiscrepancyState::kIgnored);
+  EXPECT_EQ(world.Find("row:batch:2")->state, DiscrepancyState::kOpen);
+  // Of everything else an asset without a cap is not covered.
+  IgnoreRule no_asset = Rule("n", kMissingThere);
+  no_asset.max_units.clear();
+  ASSERT_THAT(world.run_->AddRule(no_asset), IsOk());
+  world.Settle(Capture("pay_1", 0'01));
+  world.Close();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
+}
+
 TEST(Rules, WhatARetiredRuleCoveredIsOpenAgainAndItsIdIsUsedUp) {
   RunWorld world;
   ASSERT_THAT(world.run_->AddRule(Rule("r", kMissingThere)), IsOk());
@@ -142,6 +191,20 @@ TEST(Decisions, AnExplanationHoldsUntilSomethingElseDiffers) {
   ASSERT_THAT(found.history, SizeIs(3));
   EXPECT_EQ(found.history[1].actor, "ann");
   EXPECT_EQ(found.history[1].reason, "a cent of rounding");
+}
+
+TEST(Decisions, AnExplanationIsVoidOnceTheSameTextReadsAsAnotherAmount) {
+  RunWorld world;
+  world.Settle(Capture("pay_1", 50'00));
+  world.Ingest({{.ref = "pay_1", .amount = "100"}});
+  ASSERT_THAT(world.run_->Explain("capture:pay_1", "ann", "twice, and given back"), IsOk());
+  world.ReopenRun();
+  world.Close();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kExplained);
+  world.options_of_run_.mapping.amount_form = LegacyAmountForm::kMinorUnits;
+  world.ReopenRun();
+  EXPECT_THAT(world.ClassesOf("capture:pay_1"), ElementsAre(kAmount));
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
 }
 
 TEST(Decisions, WhatAgreesByItselfIsNotDecidedByHand) {
@@ -349,6 +412,27 @@ TEST(Gate, RecordsOfAClosedDayThatWereNotFollowedShutIt) {
   EXPECT_THAT(world.run_->Gate()->reasons, Contains(HasSubstr("not followed")));
   ASSERT_THAT(world.run_->CatchUp(), IsOk());
   EXPECT_THAT(world.run_->Gate()->reasons, Not(Contains(HasSubstr("not followed"))));
+}
+
+TEST(Gate, OfEachDayTheBatchsOwnTotalsMustBeTold) {
+  CleanWorld world;
+  EXPECT_TRUE(ParallelRunOptions().needs_totals);
+  world.options_of_run_.needs_totals = true;
+  world.ReopenRun();
+  using Totals = std::map<std::string, CountAndSum>;
+  EXPECT_THAT(world.run_->Gate()->reasons.front(), "Of 2026-03-02 it was not told what the batch itself counts.");
+  for (const absl::CivilDay day : {kDay - 1, kDay}) {
+    world.Close(day, {.actor = "ops", .expected = Totals{{"USD/2", {1, 5'00}}}});
+  }
+  EXPECT_THAT(world.run_->Gate()->reasons, ElementsAre("Of 2026-02-10 it was not told what the batch itself counts."));
+  world.Close(kDay - 20, {.actor = "ops", .expected = Totals{{"USD/2", {1, 1'000'000'00}}}});
+  EXPECT_TRUE(world.run_->Gate()->open);
+  // A day without rows: that the batch has none must be told too.
+  world.clock_.Set(Noon(kDay + 2));
+  world.Close(kDay + 1);
+  EXPECT_FALSE(world.run_->Gate()->open);
+  world.Close(kDay + 1, {.actor = "ops", .expected = Totals{}});
+  EXPECT_TRUE(world.run_->Gate()->open);
 }
 
 TEST(Gate, NobodySignsForDaysThatWereNotCompared) {
