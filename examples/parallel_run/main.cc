@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "examples/command_line.h"
+#include "examples/parallel_run/past_clock.h"
 #include "examples/settle/line_reader.h"
 #include "northwind/compare.h"
 #include "northwind/ledger.h"
@@ -148,14 +149,21 @@ absl::StatusOr<std::map<absl::CivilDay, DayTotals>> ReadTotals(const std::string
 }
 
 // Closes all days; returns the first and the last.
-absl::StatusOr<std::pair<absl::CivilDay, absl::CivilDay>> CloseAll(nw::ParallelRun& run, const Settings& settings) {
+absl::StatusOr<std::pair<absl::CivilDay, absl::CivilDay>> CloseAll(nw::ParallelRun& run, const Settings& settings,
+                                                                   ex::PastClock& clock) {
   NW_ASSIGN_OR_RETURN(const auto totals, ReadTotals(settings.totals));
   NW_ASSIGN_OR_RETURN(const std::vector<nw::DayFigures> days,
                       run.Days(absl::CivilDay(2000, 1, 1), absl::CivilDay(2200, 1, 1)));
   if (days.empty()) return absl::NotFoundError("there is nothing to compare");
+  clock.SetLastDay(days.back().day);
   for (const nw::DayFigures& day : days) {
     nw::CloseDayOptions options{.actor = kActor};
-    if (const auto found = totals.find(day.day); found != totals.end()) options.expected = found->second;
+    // A day that is not in the file has nothing.
+    if (const auto found = totals.find(day.day); found != totals.end()) {
+      options.expected = found->second;
+    } else if (!settings.totals.empty()) {
+      options.expected.emplace();
+    }
     NW_RETURN_IF_ERROR(run.CloseDay(day.day, options).status());
   }
   return std::pair(days.front().day, days.back().day);
@@ -235,13 +243,17 @@ absl::Status Run(const Settings& settings) {
     mark("settle");
   }
   NW_ASSIGN_OR_RETURN(const auto kept, nw::Store::Open({.path = settings.compare}));
-  NW_ASSIGN_OR_RETURN(const auto run,
-                      nw::ParallelRun::Open(*ledger, *kept, {.mapping = mapping, .gate_days = settings.gate_days}));
+  ex::PastClock clock;
+  NW_ASSIGN_OR_RETURN(const auto run, nw::ParallelRun::Open(*ledger, *kept,
+                                                            {.mapping = mapping,
+                                                             .clock = &clock,
+                                                             .gate_days = settings.gate_days,
+                                                             .needs_totals = !settings.totals.empty()}));
   NW_RETURN_IF_ERROR(run->CatchUp());
   mark("follow");
   NW_ASSIGN_OR_RETURN(const nw::IngestResult ingested, IngestAll(*run, settings));
   mark("ingest");
-  NW_ASSIGN_OR_RETURN(const auto range, CloseAll(*run, settings));
+  NW_ASSIGN_OR_RETURN(const auto range, CloseAll(*run, settings, clock));
   mark("close");
   NW_ASSIGN_OR_RETURN(const nw::RunReport report, run->Report(range.first, range.second));
   if (!settings.list.empty()) {

@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "examples/command_line.h"
+#include "examples/parallel_run/past_clock.h"
 #include "examples/simulated_rail/rail.h"
 #include "northwind/compare.h"
 #include "northwind/cutover.h"
@@ -73,6 +74,7 @@ struct Parts {
   std::unique_ptr<nw::Ledger> ledger;
   std::unique_ptr<nw::Scheduler> scheduler;
   std::unique_ptr<nw::Intake> intake;
+  std::unique_ptr<ex::PastClock> clock;
   std::unique_ptr<nw::ParallelRun> run;
   std::unique_ptr<nw::PostgresClaims> claims;
   std::unique_ptr<nw::Cutover> cutover;
@@ -94,8 +96,15 @@ absl::StatusOr<Parts> Open(const Settings& settings) {
   NW_ASSIGN_OR_RETURN(parts.store, nw::Store::Open({.path = settings.ledger}));
   NW_ASSIGN_OR_RETURN(parts.ledger, nw::Ledger::Open(*parts.store));
   NW_ASSIGN_OR_RETURN(parts.kept, nw::Store::Open({.path = settings.compare}));
-  NW_ASSIGN_OR_RETURN(parts.run, nw::ParallelRun::Open(*parts.ledger, *parts.kept,
-                                                       {.mapping = mapping, .gate_days = settings.gate_days}));
+  parts.clock = std::make_unique<ex::PastClock>();
+  NW_ASSIGN_OR_RETURN(
+      parts.run,
+      nw::ParallelRun::Open(*parts.ledger, *parts.kept,
+                            {.mapping = mapping, .clock = parts.clock.get(), .gate_days = settings.gate_days}));
+  NW_ASSIGN_OR_RETURN(const auto days, parts.run->Days(absl::CivilDay(2000, 1, 1), absl::CivilDay(2200, 1, 1)));
+  for (const nw::DayFigures& day : days) {
+    if (day.state != nw::DayState::kOpen) parts.clock->SetLastDay(day.day);
+  }
   NW_ASSIGN_OR_RETURN(parts.scheduler, nw::Scheduler::Open(*parts.store));
   NW_ASSIGN_OR_RETURN(parts.intake,
                       nw::Intake::Open(*parts.ledger, *parts.store, {.scheduler = parts.scheduler.get()}));

@@ -252,10 +252,11 @@ struct IgnoreRule {
   std::string merchant_id;  // empty: all
   absl::CivilDay from;      // days, both inclusive
   absl::CivilDay to;
-  absl::Time expires_at;   // what it covers is open again at the next closing after that
+  absl::Time
+      expires_at;  // what it covers is judged anew by the first call after that which looks at days, rows or the gate
   uint64_t max_count = 0;  // discrepancies, ≥ 1
   std::map<std::string, absl::uint128>
-      max_units;  // asset to the sum of magnitudes; an asset that is not here is not covered
+      max_units;  // asset to the sum of magnitudes; an asset that is not here is not covered. Empty of kUnreadable: its worth is not known
 };
 
 // ---- Days ---------------------------------------------------------------------------------------------------
@@ -308,6 +309,9 @@ struct DayFigures {
   bool sound = false;  // there were canaries, and all were found as what they are
   // What the batch says that it has of the day does not fit what was ingested: CloseDayOptions::expected.
   std::vector<std::string> incomplete;
+  // What the batch was said to have of the day at the last closing that was told, by asset: kept, and checked at each later one.
+  std::map<std::string, CountAndSum> totals;
+  bool totals_told = false;  // it was said, be it that there is nothing
   Hash256 our_digest{};
   Hash256 their_digest{};
   bool clean() const;  // closed, sound, complete, coverage holds, something compared, and nothing open
@@ -315,8 +319,9 @@ struct DayFigures {
 
 struct CloseDayOptions {
   std::string actor;  // 1–128 bytes
-  // What the batch itself counts for the day, by asset; checked if given.
-  std::map<std::string, CountAndSum> expected;
+  // What the batch itself counts for the day, by asset; an asset that is not there has nothing. Nothing: it is not told, and what was told at
+  // an earlier closing of the day is checked.
+  std::optional<std::map<std::string, CountAndSum>> expected;
 };
 
 // Digests, from days down to single rows, so that two systems find where they differ without shipping everything: SHA-256 as
@@ -373,6 +378,9 @@ struct ParallelRunOptions {
   int gate_days = 14;
   // So long after a business day has ended it may be closed at the earliest; 0 … 7 days.
   absl::Duration close_after = absl::ZeroDuration();
+  // Whether the gate takes only days of which the batch's own totals were told (CloseDayOptions::expected). Without them, rows that the
+  // batch has and nobody loaded are not missed.
+  bool needs_totals = true;
 };
 
 // rows = new_rows + corrected + unchanged; unreadable and skipped ones are among each of these.
@@ -443,9 +451,12 @@ class ParallelRun {
   absl::StatusOr<std::vector<IgnoreRule>> Rules() const;
 
   // ---- Gate
+  // Open if the last `gate_days` days are clean, in a row, up to the last business day but one that is over, and nothing else is in the way,
+  // whatever its day: docs/parallel-run.md.
   absl::StatusOr<GateStatus> Gate() const;
   absl::StatusOr<RunReport> Report(absl::CivilDay from, absl::CivilDay to) const;
-  // Puts a name under the report as it stands; it is void as soon as a figure changes. FailedPrecondition while the gate is shut.
+  // Puts a name under the report as it stands; it is void as soon as a figure changes. FailedPrecondition while the gate is shut, if a day
+  // of the range is not closed, or neither clean nor without rows, or if none is clean.
   absl::Status SignOff(absl::CivilDay from, absl::CivilDay to, std::string_view actor, std::string_view note);
 
   // Counts everything again and compares with what is kept; DataLoss names the first difference.

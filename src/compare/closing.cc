@@ -115,9 +115,10 @@ absl::StatusOr<Stock> TakeStock(const RunState& run, absl::CivilDay day) {
   return stock;
 }
 
-std::vector<std::string> IncompleteOf(const DayFigures& figures, const std::map<std::string, CountAndSum>& expected) {
+std::vector<std::string> IncompleteOf(const DayFigures& figures) {
   std::vector<std::string> incomplete;
-  if (expected.empty()) return incomplete;
+  if (!figures.totals_told) return incomplete;
+  const std::map<std::string, CountAndSum>& expected = figures.totals;
   const auto text = [](const std::string& name, const CountAndSum& count) {
     const absl::StatusOr<Asset> asset = Asset::Parse(name);
     return absl::StrCat(count.count, " rows of ", FormatUnits(count.sum, asset.ok() ? asset->scale : 0));

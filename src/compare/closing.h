@@ -23,8 +23,8 @@ struct Stock {
 };
 absl::StatusOr<Stock> TakeStock(const RunState& run, absl::CivilDay day);
 
-// What of `expected` is not what came in, in words.
-std::vector<std::string> IncompleteOf(const DayFigures& figures, const std::map<std::string, CountAndSum>& expected);
+// What of the totals that were told is not what came in, in words.
+std::vector<std::string> IncompleteOf(const DayFigures& figures);
 
 }  // namespace northwind::internal::compare
 

@@ -14,6 +14,7 @@ namespace northwind::internal::compare {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kFiguresVersion = 2;  // 1: without totals
 constexpr size_t kMaxText = 1 << 16;
 
 void PutCoverage(std::string& out, const Coverage& coverage) {
@@ -69,8 +70,9 @@ bool GetCanary(ByteReader& in, CanaryResult& canary) {
 
 bool GetFigures(ByteReader& in, DayFigures& figures) {
   uint8_t version;
-  if (!in.GetByte(version) || version != kVersion || !GetEnum(in, DayState::kReopened, figures.state) ||
-      !GetTime(in, figures.closed_at) || !GetText(in, kMaxText, figures.closed_by)) {
+  if (!in.GetByte(version) || version < 1 || version > kFiguresVersion ||
+      !GetEnum(in, DayState::kReopened, figures.state) || !GetTime(in, figures.closed_at) ||
+      !GetText(in, kMaxText, figures.closed_by)) {
     return false;
   }
   const auto get_asset = [&] {
@@ -80,11 +82,18 @@ bool GetFigures(ByteReader& in, DayFigures& figures) {
     SideBySide& sides = figures.assets[asset];
     return GetCoverage(in, sides.ours) && GetCoverage(in, sides.theirs);
   };
+  const auto get_total = [&] {
+    std::string asset;
+    if (!GetText(in, 64, asset) || (!figures.totals.empty() && asset <= figures.totals.rbegin()->first))
+      return in.Fail();
+    return GetCount(in, figures.totals[asset]);
+  };
+  const auto get_totals = [&] { return version == 1 || (GetFlag(in, figures.totals_told) && GetList(in, get_total)); };
   return GetList(in, get_asset) && GetTally(in, DiscrepancyClass::kUnreadable, figures.by_class) &&
          GetTally(in, DiscrepancyState::kIgnored, figures.by_state) && GetText(in, 64, figures.rules_hash) &&
          GetList(in, [&] { return GetCanary(in, figures.canaries.emplace_back()); }) && GetFlag(in, figures.sound) &&
          GetList(in, [&] { return GetText(in, kMaxText, figures.incomplete.emplace_back()); }) &&
-         GetHash(in, figures.our_digest) && GetHash(in, figures.their_digest) && in.AtEnd();
+         GetHash(in, figures.our_digest) && GetHash(in, figures.their_digest) && get_totals() && in.AtEnd();
 }
 
 absl::Status Damaged(absl::CivilDay day) {
@@ -96,7 +105,7 @@ absl::Status Damaged(absl::CivilDay day) {
 
 std::string EncodeFigures(const DayFigures& figures) {
   std::string out;
-  PutByte(out, kVersion);
+  PutByte(out, kFiguresVersion);
   PutByte(out, static_cast<uint8_t>(figures.state));
   PutTime(out, figures.closed_at);
   PutBytes(out, figures.closed_by);
@@ -120,6 +129,12 @@ std::string EncodeFigures(const DayFigures& figures) {
   for (const std::string& what : figures.incomplete) PutBytes(out, what);
   out.append(AsBytes(figures.our_digest));
   out.append(AsBytes(figures.their_digest));
+  PutByte(out, figures.totals_told ? 1 : 0);
+  PutVarint64(out, figures.totals.size());
+  for (const auto& [asset, total] : figures.totals) {
+    PutBytes(out, asset);
+    PutCount(out, total);
+  }
   return out;
 }
 

@@ -61,6 +61,21 @@ bool GetRecord(ByteReader& in, DiscrepancyRecord& record) {
   return in.AtEnd();
 }
 
+// What the mapping makes of a row: another mapping may make another difference of the same text.
+void PutMapped(std::string& text, const TheirKept& row) {
+  PutByte(text, static_cast<uint8_t>(row.kind));
+  PutBytes(text, row.error);
+  if (row.kind == MappedRow::Kind::kUnreadable) return;  // its day is when it came
+  PutBytes(text, row.row.merchant_id);
+  PutAsset(text, row.row.asset);
+  PutInt128(text, row.row.units);
+  PutByte(text, row.row.fee ? 1 : 0);
+  if (row.row.fee) PutInt128(text, *row.row.fee);
+  PutByte(text, row.row.status ? static_cast<uint8_t>(*row.row.status) : 0);
+  PutDayField(text, row.row.day);
+  PutTime(text, row.row.at.value_or(absl::InfinitePast()));
+}
+
 // Of all that the rows say: an explanation of a difference is not one of another that happens to be of the same class.
 std::string FingerprintOf(const Item& item, const Verdict& verdict) {
   std::string text;
@@ -80,7 +95,10 @@ std::string FingerprintOf(const Item& item, const Verdict& verdict) {
     if (verdict.theirs[j] != RowFate::kMismatched && verdict.theirs[j] != RowFate::kUnreadable) continue;
     const TheirKept& row = item.theirs[j];
     PutByte(text, 2);
+    PutBytes(text, row.source);
     PutBytes(text, row.row_id);
+    PutVarint64(text, row.columns);  // one number for one list of names
+    PutMapped(text, row);
     for (const std::optional<std::string>& field : row.raw) {
       PutByte(text, field ? 1 : 0);
       if (field) PutBytes(text, *field);

@@ -68,6 +68,15 @@ absl::Status EachDiscrepancy(const Engine& engine, std::string_view after, TakeR
   return cursor.status();
 }
 
+absl::StatusOr<uint64_t> CountOpen(const Engine& engine) {
+  uint64_t open = 0;
+  NW_RETURN_IF_ERROR(EachDiscrepancy(engine, {}, [&](std::string_view, const DiscrepancyRecord& record) {
+    if (record.state == DiscrepancyState::kOpen) ++open;
+    return absl::StatusOr<bool>(true);
+  }));
+  return open;
+}
+
 absl::StatusOr<DiscrepancyPage> ListDiscrepanciesOf(const RunState& run, const DiscrepancyQuery& query) {
   DiscrepancyPage page;
   NW_RETURN_IF_ERROR(EachDiscrepancy(

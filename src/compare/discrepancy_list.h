@@ -17,6 +17,9 @@ absl::StatusOr<Discrepancy> ShowDiscrepancy(const RunState& run, std::string_vie
                                             const DiscrepancyRecord& record);
 
 // As ParallelRun::ListDiscrepancies.
+// How many are open.
+absl::StatusOr<uint64_t> CountOpen(const Engine& engine);
+
 absl::StatusOr<DiscrepancyPage> ListDiscrepanciesOf(const RunState& run, const DiscrepancyQuery& query);
 
 // Calls `take` with each record by name, until it says no.

@@ -19,9 +19,25 @@
 
 namespace northwind::internal::compare {
 
-// Pure. `days` are those that were ever closed, ascending. Days are counted backwards from the last of them; one on which neither side has
-// a row neither counts nor ends the row of days, if it is closed and nothing else is wrong with it. One that is not there ends it.
-GateStatus JudgeGate(const std::vector<DayFigures>& days, int needed, const std::string& rules_hash);
+// All that the gate is judged by.
+struct GateView {
+  std::vector<DayFigures> closed;              // days that were ever closed, ascending
+  std::vector<absl::CivilDay> never_closed;    // days that may be closed, have rows, and never were; ascending
+  uint64_t open = 0;                           // discrepancies that are open, whatever their day
+  absl::CivilDay due = absl::CivilDay::min();  // the last day that should have been closed by now
+  bool journal_lags = false;  // there are records of before the end of the last closed day that were not followed
+  int needed = 1;             // clean days in a row
+  bool needs_totals = false;  // of each day
+  std::string rules_hash;
+};
+
+// Pure. Days are counted backwards from the last that was closed; one on which neither side has a row neither counts nor ends the row of
+// days, if it is closed and nothing else is wrong with it. One that is not there ends it.
+GateStatus JudgeGate(const GateView& view);
+
+// Why nobody can sign for these days: each must be closed and clean or without rows, and one clean. Empty: somebody can.
+std::string WhyNotSigned(const std::vector<DayFigures>& days, absl::CivilDay from, absl::CivilDay to,
+                         bool needs_totals);
 
 struct KeptSignOff {
   std::string actor;

@@ -327,6 +327,10 @@ absl::StatusOr<bool> ItemBatch::FinishDiscrepancy(Item& item, const Verdict& ver
     Observe(item, verdict, judge_, record);
   }
   if (decision_ != nullptr) NW_RETURN_IF_ERROR((*decision_)(judge_, record));
+  if (!item.canary) {
+    if (item.disputed && as_it_was.state == DiscrepancyState::kOpen) --standing_.open;
+    if (record.state == DiscrepancyState::kOpen) ++standing_.open;
+  }
   item.disputed = true;
   item.ignored = record.state == DiscrepancyState::kIgnored;
   const std::string after = EncodeDiscrepancy(record);

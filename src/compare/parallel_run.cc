@@ -48,6 +48,8 @@ constexpr size_t kMaxNextBytes = 64 << 10;
 constexpr size_t kMaxActorBytes = 128;
 constexpr size_t kMaxReasonBytes = 1000;
 constexpr int kMaxGateDays = 365;
+// So long after a day may be closed it should be.
+constexpr absl::Duration kClosingGrace = absl::Hours(24);
 
 absl::Status Bad(absl::string_view what, absl::string_view why) {
   return Error(absl::StatusCode::kInvalidArgument, what, ": ", why);
@@ -64,6 +66,16 @@ absl::Status CheckOptions(const ParallelRunOptions& options) {
   if (options.gate_days < 1 || options.gate_days > kMaxGateDays) return Bad("gate_days", "must be 1 to 365");
   if (options.close_after < absl::ZeroDuration() || options.close_after > absl::Hours(7 * 24)) {
     return Bad("close_after", "must be 0 to 7 days");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTotals(const std::map<std::string, CountAndSum>& totals) {
+  for (const auto& [asset, total] : totals) {
+    if (!Asset::Parse(asset).ok()) {
+      return Error(absl::StatusCode::kInvalidArgument, "expected: '", Printable(asset),
+                   "' is not an asset such as USD/2");
+    }
   }
   return absl::OkStatus();
 }
@@ -122,9 +134,10 @@ class ParallelRun::Core {
     NW_ASSIGN_OR_RETURN(run_.columns, ColumnSets::Load(engine()));
     NW_RETURN_IF_ERROR(LoadFollowed());
     NW_RETURN_IF_ERROR(SweepCanaries(run_));
+    NW_ASSIGN_OR_RETURN(run_.standing.open, CountOpen(engine()));
     NW_RETURN_IF_ERROR(LoadMeta());
     for (const std::string& id : run_.standing.rules.Unfinished()) NW_RETURN_IF_ERROR(UncoverAll(id));
-    return absl::OkStatus();
+    return UncoverExpired();
   }
 
   // ---- Both sides
@@ -132,6 +145,7 @@ class ParallelRun::Core {
   absl::StatusOr<size_t> FollowOnce(size_t limit) {
     NW_RETURN_IF_ERROR(CheckLimit(limit, kMaxJournalPage));
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     return FollowLocked(limit);
   }
 
@@ -160,6 +174,7 @@ class ParallelRun::Core {
       }
     }
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     NW_ASSIGN_OR_RETURN(const RowMapping* const mapping, Bind(columns));
     return IngestLocked(source, columns, rows, next, *mapping);
   }
@@ -174,8 +189,11 @@ class ParallelRun::Core {
 
   absl::StatusOr<DayFigures> CloseDay(absl::CivilDay day, const CloseDayOptions& options) {
     NW_RETURN_IF_ERROR(CheckText("actor", options.actor, kMaxActorBytes, true));
+    if (options.expected) NW_RETURN_IF_ERROR(CheckTotals(*options.expected));
     const absl::MutexLock lock(&mutex_);
     NW_RETURN_IF_ERROR(CheckMayClose(day));
+    NW_RETURN_IF_ERROR(UncoverExpired());
+    NW_ASSIGN_OR_RETURN(DayFigures before, ReadFigures(engine(), day));
     NW_RETURN_IF_ERROR(BeginClosing(day));
     NW_RETURN_IF_ERROR(SweepCanaries(run_));
     NW_RETURN_IF_ERROR(ReviewDay(run_, day, Now()));
@@ -190,7 +208,9 @@ class ParallelRun::Core {
     figures.rules_hash = run_.RulesHashText();
     figures.sound = !figures.canaries.empty() && std::all_of(figures.canaries.begin(), figures.canaries.end(),
                                                              [](const CanaryResult& c) { return c.sound(); });
-    figures.incomplete = IncompleteOf(figures, options.expected);
+    figures.totals = options.expected ? *options.expected : std::move(before.totals);
+    figures.totals_told = options.expected.has_value() || before.totals_told;
+    figures.incomplete = IncompleteOf(figures);
     NW_RETURN_IF_ERROR(PutDay(figures));
     return figures;
   }
@@ -281,13 +301,15 @@ class ParallelRun::Core {
 
   // ---- Gate
 
-  absl::StatusOr<GateStatus> Gate() const {
+  absl::StatusOr<GateStatus> Gate() {
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     return GateLocked();
   }
 
-  absl::StatusOr<RunReport> Report(absl::CivilDay from, absl::CivilDay to) const {
+  absl::StatusOr<RunReport> Report(absl::CivilDay from, absl::CivilDay to) {
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     NW_ASSIGN_OR_RETURN(RunReport report, ReportLocked(from, to));
     NW_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, engine().Get(Space::kHost, SignOffKey(from, to)));
     if (!value) return report;
@@ -303,9 +325,13 @@ class ParallelRun::Core {
     NW_RETURN_IF_ERROR(CheckText("actor", actor, kMaxActorBytes, true));
     NW_RETURN_IF_ERROR(CheckText("note", note, kMaxReasonBytes, false));
     const absl::MutexLock lock(&mutex_);
+    NW_RETURN_IF_ERROR(UncoverExpired());
     NW_ASSIGN_OR_RETURN(const RunReport report, ReportLocked(from, to));
     if (!report.gate.open) {
       return Error(absl::StatusCode::kFailedPrecondition, "the gate is shut: ", report.gate.reasons.front());
+    }
+    if (const std::string why = WhyNotSigned(report.days, from, to, options_.needs_totals); !why.empty()) {
+      return Error(absl::StatusCode::kFailedPrecondition, "not to be signed: ", why);
     }
     const KeptSignOff sign_off{
         .actor = std::string(actor), .note = std::string(note), .at = Now(), .figures = FiguresHash(report)};
@@ -437,8 +463,10 @@ class ParallelRun::Core {
 
   // ---- Days
 
+  bool IsOver(absl::CivilDay day) const { return Now() >= run_.terms.days.EndOf(day) + options_.close_after; }
+
   absl::Status CheckMayClose(absl::CivilDay day) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (Now() < run_.terms.days.EndOf(day) + options_.close_after) {
+    if (!IsOver(day)) {
       return Error(absl::StatusCode::kFailedPrecondition, absl::FormatCivilTime(day), " may not be closed yet");
     }
     const uint64_t head = ledger_.Head().sequence.value();
@@ -487,7 +515,13 @@ class ParallelRun::Core {
     return *std::move(record);
   }
 
-  // Judges all anew that is ignored under the rule, which is retired.
+  // Time is no change that anything is told of: whoever looks at days, rows or the gate looks at the clock first.
+  absl::Status UncoverExpired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const std::string& id : run_.standing.rules.Expired(Now())) NW_RETURN_IF_ERROR(UncoverAll(id));
+    return absl::OkStatus();
+  }
+
+  // Judges all anew that is ignored under the rule, which is retired or has expired.
   absl::Status UncoverAll(std::string_view rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     constexpr size_t kBatch = 2'000;
     std::string after;
@@ -518,12 +552,33 @@ class ParallelRun::Core {
   // ---- Gate
 
   absl::StatusOr<GateStatus> GateLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    std::vector<DayFigures> closed;
+    GateView view{.open = run_.standing.open,
+                  .needed = options_.gate_days,
+                  .needs_totals = options_.needs_totals,
+                  .rules_hash = run_.RulesHashText()};
     for (const absl::CivilDay day : run_.standing.days.Known(absl::CivilDay::min(), absl::CivilDay::max())) {
-      if (!run_.standing.days.WasClosed(day)) continue;
-      NW_ASSIGN_OR_RETURN(closed.emplace_back(), ReadFigures(engine(), day));
+      if (run_.standing.days.WasClosed(day)) {
+        NW_ASSIGN_OR_RETURN(view.closed.emplace_back(), ReadFigures(engine(), day));
+        continue;
+      }
+      if (!IsOver(day)) continue;
+      NW_ASSIGN_OR_RETURN(const CameIn came_in, ReadCameIn(engine(), day));
+      if (!came_in.empty()) view.never_closed.push_back(day);
     }
-    return JudgeGate(closed, options_.gate_days, run_.RulesHashText());
+    // The day that is going on has not ended; the one before is due when the grace is over too.
+    view.due = run_.terms.days.DayOf(Now() - options_.close_after - kClosingGrace) - 1;
+    if (!view.closed.empty()) {
+      NW_ASSIGN_OR_RETURN(view.journal_lags, JournalLags(run_.terms.days.EndOf(view.closed.back().day)));
+    }
+    return JudgeGate(view);
+  }
+
+  // Whether a record of before then was not followed.
+  absl::StatusOr<bool> JournalLags(absl::Time then) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (run_.standing.followed >= ledger_.Head().sequence.value()) return false;
+    JournalReader reader = ledger_.ReadJournal(Sequence(run_.standing.followed));
+    NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> next, reader.Next(1));
+    return !next.empty() && next.front().recorded_at < then;
   }
 
   absl::StatusOr<RunReport> ReportLocked(absl::CivilDay from, absl::CivilDay to) const

@@ -123,6 +123,7 @@ void AppendDay(std::string& out, const DayFigures& day) {
   for (const auto& [of, count] : day.by_class) absl::StrAppend(&out, "; ", ToAbsl(Name(of)), ": ", count);
   for (const auto& [state, count] : day.by_state) absl::StrAppend(&out, "; state ", ToAbsl(Name(state)), ": ", count);
   out += "</p>\n";
+  if (!day.totals_told) absl::StrAppend(&out, "<p class=\"bad\">What the batch itself counts was not told.</p>\n");
   for (const std::string& what : day.incomplete) absl::StrAppend(&out, "<p class=\"bad\">", Escaped(what), "</p>\n");
   for (const CanaryResult& canary : day.canaries) {
     if (canary.sound()) continue;

@@ -42,6 +42,7 @@ Json OfDay(const DayFigures& day) {
               {"by_class", Json::object()},
               {"by_state", Json::object()},
               {"incomplete", day.incomplete},
+              {"totals_told", day.totals_told},
               {"canaries", Json::array()},
               {"our_digest", internal::HashText(day.our_digest)},
               {"their_digest", internal::HashText(day.their_digest)},

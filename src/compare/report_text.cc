@@ -51,6 +51,7 @@ void AppendDay(std::string& out, const DayFigures& day) {
   for (const auto& [state, count] : day.by_state)
     absl::StrAppend(&out, "  state ", ToAbsl(Name(state)), ": ", count, "\n");
   for (const std::string& what : day.incomplete) absl::StrAppend(&out, "  incomplete: ", Safe(what), "\n");
+  if (!day.totals_told) out += "  what the batch itself counts was not told\n";
   for (const CanaryResult& canary : day.canaries) {
     if (canary.sound()) continue;
     absl::StrAppend(&out, "  canary ", ToAbsl(Name(canary.expected)), " found as ",

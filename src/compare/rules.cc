@@ -117,6 +117,10 @@ absl::Status ValidateRule(const IgnoreRule& rule) {
   }
   if (rule.to < rule.from) return bad("to", "is before from");
   if (rule.max_count == 0) return bad("max_count", "must be at least 1");
+  if (rule.of == DiscrepancyClass::kUnreadable && !rule.max_units.empty()) {
+    return bad("max_units",
+               "must be empty of unreadable rows: what they are worth is not known, so no value would hold");
+  }
   if (rule.max_units.size() > kMaxAssets) return bad("max_units", "has more than ", kMaxAssets, " assets");
   for (const auto& [asset, units] : rule.max_units) {
     if (!Asset::Parse(asset).ok()) return bad("max_units", "'", Printable(asset), "' is not an asset such as USD/2");
@@ -189,6 +193,14 @@ std::vector<std::string> RuleBook::Unfinished() const {
   return ids;
 }
 
+std::vector<std::string> RuleBook::Expired(absl::Time now) const {
+  std::vector<std::string> ids;
+  for (const auto& [id, kept] : rules_) {
+    if (now >= kept.rule.expires_at && kept.usage.count != 0) ids.push_back(id);
+  }
+  return ids;
+}
+
 std::map<std::string, RuleBook::Usage> RuleBook::AllUsage() const {
   std::map<std::string, Usage> all;
   for (const auto& [id, kept] : rules_) all.emplace(id, kept.usage);
@@ -201,7 +213,9 @@ bool RuleBook::Covers(const Kept& kept, DiscrepancyClass c, const Case& of, absl
   if (rule.leg && rule.leg != of.leg) return false;
   if (!rule.merchant_id.empty() && rule.merchant_id != of.merchant_id) return false;
   if (of.day < rule.from || of.day > rule.to || kept.usage.count >= rule.max_count) return false;
-  return std::all_of(of.at_stake.begin(), of.at_stake.end(), [&](const auto& stake) {
+  // No value is known, and none is capped: the count alone holds.
+  if (c == DiscrepancyClass::kUnreadable) return of.at_stake.empty();
+  return !of.at_stake.empty() && std::all_of(of.at_stake.begin(), of.at_stake.end(), [&](const auto& stake) {
     const auto cap = rule.max_units.find(stake.first);
     if (cap == rule.max_units.end()) return false;
     const auto used = kept.usage.units.find(stake.first);

@@ -56,6 +56,8 @@ class RuleBook {
   std::map<std::string, uint64_t> Uses() const;
   // Ids of rules that are retired, but still cover something.
   std::vector<std::string> Unfinished() const;
+  // Those that have expired by then, and still cover something.
+  std::vector<std::string> Expired(absl::Time now) const;
 
   // The rules that together cover all classes, each with room for the case; nothing if there are none.
   std::optional<std::vector<std::string>> Covering(const Case& of, absl::Time now) const;

@@ -31,6 +31,7 @@ struct Standing {
   uint64_t followed = 0;
   RuleBook rules;
   DayBook days;
+  uint64_t open = 0;  // discrepancies that are open, of whatever day; canaries are none. Counted at Open
 };
 
 struct Meta {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What comes when, and again; days that are closed, change, and are closed again; canaries.
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using enum DiscrepancyClass;
+using Totals = std::map<std::string, CountAndSum>;
 
 TEST(Days, ADayIsClosedOnlyWhenItIsOverAndTheJournalFollowed) {
   RunWorld world;
@@ -158,11 +160,35 @@ TEST(Days, WhatTheBatchCountsItselfIsCompared) {
   RunWorld world;
   world.Settle(Capture("pay_1", 100'00));
   world.Ingest({{.ref = "pay_1", .amount = "100.00"}});
-  EXPECT_THAT(world.Close(kDay, {.actor = "ops", .expected = {{"USD/2", {1, 100'00}}}}).incomplete, IsEmpty());
-  const DayFigures day = world.Close(kDay, {.actor = "ops", .expected = {{"USD/2", {2, 101'00}}, {"EUR/2", {1, 5}}}});
+  const Totals right = {{"USD/2", {1, 100'00}}};
+  EXPECT_THAT(world.Close(kDay, {.actor = "ops", .expected = right}).incomplete, IsEmpty());
+  const DayFigures day =
+      world.Close(kDay, {.actor = "ops", .expected = Totals{{"USD/2", {2, 101'00}}, {"EUR/2", {1, 5}}}});
   EXPECT_THAT(day.incomplete, ElementsAre("EUR/2: the batch has 1 rows of 0.05, there came 0 rows of 0.00",
                                           "USD/2: the batch has 2 rows of 101.00, there came 1 rows of 100.00"));
   EXPECT_FALSE(day.clean());
+}
+
+TEST(Days, WhatTheBatchWasSaidToHaveIsKeptAndCheckedAtEveryLaterClosing) {
+  RunWorld world;
+  world.Settle(Capture("pay_1", 100'00));
+  world.Ingest({{.ref = "pay_1", .amount = "100.00"}});
+  EXPECT_FALSE(world.Close().totals_told);
+  const CloseDayOptions too_many{.actor = "ops", .expected = Totals{{"USD/2", {2, 101'00}}}};
+  EXPECT_THAT(world.Close(kDay, too_many).incomplete, SizeIs(1));
+  world.ReopenRun();
+  const DayFigures again = world.Close();
+  EXPECT_THAT(again.incomplete, SizeIs(1));
+  EXPECT_TRUE(again.totals_told);
+  EXPECT_FALSE(again.clean());
+  // The row comes that was missing.
+  world.Ingest({{.ref = "pay_2", .amount = "1.00"}});
+  EXPECT_THAT(world.Close().incomplete, IsEmpty());
+  // Told anew; also that there is nothing.
+  EXPECT_THAT(world.Close(kDay, {.actor = "ops", .expected = Totals{}}).incomplete,
+              ElementsAre("USD/2: the batch has 0 rows of 0.00, there came 2 rows of 101.00"));
+  EXPECT_THAT(world.run_->CloseDay(kDay, {.actor = "ops", .expected = Totals{{"dollars", {}}}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dollars")));
 }
 
 TEST(Days, ClosingADayLeavesTheNextOneClosedThatADiscrepancyReachesInto) {

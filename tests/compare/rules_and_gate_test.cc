@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What may be ignored and what not, what people decide, and when the gate is open.
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,10 +15,13 @@
 namespace northwind::testing {
 namespace {
 
+using internal::compare::GateView;
 using internal::compare::JudgeGate;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using enum DiscrepancyClass;
 
@@ -105,6 +110,53 @@ TEST(Rules, AnExpiredRuleCoversNothingFromTheNextClosingOn) {
   EXPECT_EQ(world.Close().by_state.at(DiscrepancyState::kOpen), 1);
 }
 
+TEST(Rules, WhatAnExpiredRuleCoveredIsOpenAgainForWhoeverLooks) {
+  const std::vector<std::function<void(RunWorld&)>> looks = {
+      [](RunWorld& w) { EXPECT_FALSE(w.run_->Gate()->open); },
+      [](RunWorld& w) { EXPECT_THAT(w.run_->FollowOnce(), IsOk()); },
+      [](RunWorld& w) { w.Ingest({}); },
+      [](RunWorld& w) { w.ReopenRun(); },
+      [](RunWorld& w) { w.Close(kDay - 1); },
+      [](RunWorld& w) { EXPECT_EQ(w.run_->Report(kDay, kDay)->unresolved_count, 1); },
+  };
+  for (size_t i = 0; i < looks.size(); ++i) {
+    SCOPED_TRACE(i);
+    RunWorld world;
+    ASSERT_THAT(world.run_->AddRule(Rule("r", kMissingThere)), IsOk());
+    world.Settle({Capture("pay_1", 100'00), Capture("pay_2", 1'00)});
+    world.Ingest({{.ref = "pay_2", .amount = "1.00"}});
+    EXPECT_TRUE(world.Close().clean());
+    world.clock_.Set(Noon(kDay + 10) - absl::Nanoseconds(1));
+    EXPECT_THAT(world.run_->Gate(), IsOk());
+    EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kIgnored);
+    EXPECT_EQ(world.Day().state, DayState::kClosed);
+    world.clock_.Set(Noon(kDay + 10));
+    looks[i](world);
+    EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
+    EXPECT_EQ(world.Day().state, DayState::kReopened);
+    world.Check();
+  }
+}
+
+TEST(Rules, OfRowsThatCannotBeReadOnlyTheCountIsCapped) {
+  RunWorld world;
+  IgnoreRule rule = Rule("u", kUnreadable);
+  EXPECT_THAT(world.run_->AddRule(rule), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_units")));
+  rule.max_units.clear();
+  rule.max_count = 1;
+  ASSERT_THAT(world.run_->AddRule(rule), IsOk());
+  world.Ingest({{.row = "1", .ref = "a", .amount = "?"}, {.row = "2", .ref = "b", .amount = "?"}});
+  EXPECT_EQ(world.Find("row:batch:1")->state, DiscrepancyState::kIgnored);
+  EXPECT_EQ(world.Find("row:batch:2")->state, DiscrepancyState::kOpen);
+  // Of everything else an asset without a cap is not covered.
+  IgnoreRule no_asset = Rule("n", kMissingThere);
+  no_asset.max_units.clear();
+  ASSERT_THAT(world.run_->AddRule(no_asset), IsOk());
+  world.Settle(Capture("pay_1", 0'01));
+  world.Close();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
+}
+
 TEST(Rules, WhatARetiredRuleCoveredIsOpenAgainAndItsIdIsUsedUp) {
   RunWorld world;
   ASSERT_THAT(world.run_->AddRule(Rule("r", kMissingThere)), IsOk());
@@ -139,6 +191,20 @@ TEST(Decisions, AnExplanationHoldsUntilSomethingElseDiffers) {
   ASSERT_THAT(found.history, SizeIs(3));
   EXPECT_EQ(found.history[1].actor, "ann");
   EXPECT_EQ(found.history[1].reason, "a cent of rounding");
+}
+
+TEST(Decisions, AnExplanationIsVoidOnceTheSameTextReadsAsAnotherAmount) {
+  RunWorld world;
+  world.Settle(Capture("pay_1", 50'00));
+  world.Ingest({{.ref = "pay_1", .amount = "100"}});
+  ASSERT_THAT(world.run_->Explain("capture:pay_1", "ann", "twice, and given back"), IsOk());
+  world.ReopenRun();
+  world.Close();
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kExplained);
+  world.options_of_run_.mapping.amount_form = LegacyAmountForm::kMinorUnits;
+  world.ReopenRun();
+  EXPECT_THAT(world.ClassesOf("capture:pay_1"), ElementsAre(kAmount));
+  EXPECT_EQ(world.Find("capture:pay_1")->state, DiscrepancyState::kOpen);
 }
 
 TEST(Decisions, WhatAgreesByItselfIsNotDecidedByHand) {
@@ -206,6 +272,9 @@ TEST(Gate, IsOpenExactlyAfterSoManyCleanDaysInARow) {
   DayFigures blank{.day = kDay, .state = DayState::kClosed, .rules_hash = "h"};
   DayFigures blank_incomplete = blank;
   blank_incomplete.incomplete = {"USD/2: less"};
+  DayFigures nothing_agrees = explained;
+  nothing_agrees.canaries.clear();
+  nothing_agrees.sound = false;
   const std::vector<GateCase> cases = {
       {"nothing", {}, 0, false, "No day"},
       {"one", {Clean(kDay)}, 1, false, "1 clean day in a row up to 2026-03-02; 2 are needed"},
@@ -215,8 +284,12 @@ TEST(Gate, IsOpenExactlyAfterSoManyCleanDaysInARow) {
       {"one before is reopened", {reopened, Clean(kDay + 1)}, 1, false, "has changed"},
       {"one long before is reopened", {reopened, Clean(kDay + 1), Clean(kDay + 2)}, 2, false, "has changed"},
       {"open long before", {with_open, Clean(kDay + 1), Clean(kDay + 2)}, 2, false, "1 discrepancy open"},
-      {"explained long before", {explained, Clean(kDay + 1), Clean(kDay + 2)}, 2, true, ""},
-      {"unsound long before", {unsound, Clean(kDay + 1), Clean(kDay + 2)}, 2, true, ""},
+      {"explained long before", {explained, Clean(kDay + 1), Clean(kDay + 2)}, 3, true, ""},
+      {"unsound long before", {unsound, Clean(kDay + 1), Clean(kDay + 2)}, 2, false, "not sound"},
+      {"incomplete long before", {incomplete, Clean(kDay + 1), Clean(kDay + 2)}, 2, false, "not complete"},
+      {"uncovered long before", {uncovered, Clean(kDay + 1), Clean(kDay + 2)}, 2, false, "accounted for"},
+      {"all of it explained, long before", {nothing_agrees, Clean(kDay + 1), Clean(kDay + 2)}, 2, true, ""},
+      {"all of it explained", {Clean(kDay - 1), nothing_agrees}, 0, false, "no canary"},
       {"open", {Clean(kDay - 2), Clean(kDay - 1), with_open}, 0, false, "1 discrepancy open"},
       {"explained", {Clean(kDay - 1), explained}, 2, true, ""},
       {"unsound", {Clean(kDay - 1), unsound}, 0, false, "not sound"},
@@ -227,7 +300,7 @@ TEST(Gate, IsOpenExactlyAfterSoManyCleanDaysInARow) {
       {"one that should have had some", {Clean(kDay - 1), blank_incomplete, Clean(kDay + 1)}, 1, false, "not complete"},
   };
   for (const GateCase& c : cases) {
-    const GateStatus gate = JudgeGate(c.days, 2, "h");
+    const GateStatus gate = JudgeGate({.closed = c.days, .needed = 2, .rules_hash = "h"});
     EXPECT_EQ(gate.days.size(), c.clean) << c.what;
     EXPECT_EQ(gate.open, c.open) << c.what;
     EXPECT_EQ(gate.reasons.empty(), c.open) << c.what;
@@ -235,9 +308,31 @@ TEST(Gate, IsOpenExactlyAfterSoManyCleanDaysInARow) {
   }
 }
 
+TEST(Gate, IsShutByWhateverWasNotLookedIntoBesideThoseDays) {
+  const GateView clean{.closed = {Clean(kDay - 1), Clean(kDay)}, .due = kDay, .needed = 2, .rules_hash = "h"};
+  ASSERT_TRUE(JudgeGate(clean).open);
+  GateView view = clean;
+  view.open = 3;
+  EXPECT_THAT(JudgeGate(view).reasons, ElementsAre("3 discrepancies are open, of all days."));
+  view = clean;
+  view.never_closed = {kDay - 9};
+  EXPECT_THAT(JudgeGate(view).reasons, ElementsAre("2026-02-21 has rows and was never closed."));
+  view.never_closed = {kDay - 9, kDay - 8, kDay - 7};
+  EXPECT_THAT(JudgeGate(view).reasons, ElementsAre("2026-02-21 and 2 other days have rows and were never closed."));
+  view = clean;
+  view.due = kDay + 1;
+  EXPECT_THAT(JudgeGate(view).reasons,
+              ElementsAre("Nothing was compared since 2026-03-02: 2026-03-03 should have been closed."));
+  view = clean;
+  view.journal_lags = true;
+  EXPECT_THAT(JudgeGate(view).reasons, ElementsAre(HasSubstr("not followed")));
+}
+
 class CleanWorld : public RunWorld {
  public:
   CleanWorld() {
+    Ingest({{.ref = "funds", .amount = "1000000.00", .day = absl::FormatCivilTime(kDay - 20)}});
+    EXPECT_TRUE(Close(kDay - 20).clean());
     for (int i = -1; i <= 0; ++i) {
       const std::string id = absl::StrCat("pay_", i + 1);
       Settle(Capture(id, 5'00, 0, Noon(kDay + i)));
@@ -256,6 +351,106 @@ TEST(Gate, AnyChangeOfRulesBeginsTheCountAnew) {
   EXPECT_THAT(world.run_->Gate()->days, ElementsAre(kDay));
   world.Close(kDay - 1);
   EXPECT_TRUE(world.run_->Gate()->open);
+}
+
+TEST(Gate, ADiscrepancyOfADayThatGoesOnShutsIt) {
+  CleanWorld world;
+  ASSERT_TRUE(world.run_->Gate()->open);
+  world.Settle(Capture("today", 1'00, 0, Noon(kDay + 1)));
+  EXPECT_TRUE(world.run_->Gate()->open);
+  world.Ingest({{.ref = "today", .amount = "2.00", .day = "2026-03-03"}});
+  EXPECT_THAT(world.run_->Gate()->reasons, ElementsAre("1 discrepancy is open, of all days."));
+  world.ReopenRun();
+  EXPECT_FALSE(world.run_->Gate()->open);
+  ASSERT_THAT(world.run_->Explain("capture:today", "ann", "known"), IsOk());
+  EXPECT_TRUE(world.run_->Gate()->open);
+  ASSERT_THAT(world.run_->Reopen("capture:today", "ann", "not so"), IsOk());
+  EXPECT_FALSE(world.run_->Gate()->open);
+  world.Ingest({{.ref = "today", .amount = "1.00", .day = "2026-03-03"}});
+  EXPECT_TRUE(world.run_->Gate()->open);
+}
+
+TEST(Gate, ARowThatCannotBeReadShutsItOnWhateverDayItCame) {
+  CleanWorld world;
+  world.Ingest({{.row = "x", .ref = "pay_7", .amount = "?"}});
+  EXPECT_THAT(world.Find("row:batch:x")->day, kDay + 1);
+  EXPECT_FALSE(world.run_->Gate()->open);
+  world.Ingest({{.row = "x", .ref = "pay_1", .amount = "1.00", .status = "VOID"}});
+  world.Close(kDay);
+  EXPECT_TRUE(world.run_->Gate()->open);
+}
+
+TEST(Gate, ADayWithRowsThatWasNeverClosedShutsItHoweverLongAgo) {
+  CleanWorld world;
+  world.Settle(Capture("stray", 1'00, 0, Noon(kDay - 10)));
+  EXPECT_THAT(world.run_->Gate()->reasons, ElementsAre("2026-02-20 has rows and was never closed."));
+  world.Close(kDay - 10);
+  EXPECT_FALSE(world.run_->Gate()->open);
+  ASSERT_THAT(world.run_->Explain("capture:stray", "ann", "before the batch's time"), IsOk());
+  world.Close(kDay - 10);
+  EXPECT_TRUE(world.run_->Gate()->open);
+}
+
+TEST(Gate, CleanDaysOfLongAgoDoNotKeepItOpen) {
+  CleanWorld world;
+  world.clock_.Set(Noon(kDay + 2));
+  EXPECT_TRUE(world.run_->Gate()->open);
+  world.clock_.Set(Noon(kDay + 3) - absl::Hours(12) - absl::Nanoseconds(1));
+  EXPECT_TRUE(world.run_->Gate()->open);
+  world.clock_.Set(Noon(kDay + 3) - absl::Hours(12));
+  EXPECT_THAT(world.run_->Gate()->reasons, ElementsAre(HasSubstr("Nothing was compared since 2026-03-02")));
+}
+
+TEST(Gate, RecordsOfAClosedDayThatWereNotFollowedShutIt) {
+  CleanWorld world;
+  // What the ledger records now is of before the end of that day.
+  const absl::CivilDay last(2150, 1, 1);
+  world.clock_.Set(Noon(last + 1));
+  world.Close(last);
+  EXPECT_THAT(world.run_->Gate()->reasons, Not(Contains(HasSubstr("not followed"))));
+  world.Apply(Capture("pay_8", 1'00, 0, Noon(last + 1)));
+  EXPECT_THAT(world.run_->Gate()->reasons, Contains(HasSubstr("not followed")));
+  ASSERT_THAT(world.run_->CatchUp(), IsOk());
+  EXPECT_THAT(world.run_->Gate()->reasons, Not(Contains(HasSubstr("not followed"))));
+}
+
+TEST(Gate, OfEachDayTheBatchsOwnTotalsMustBeTold) {
+  CleanWorld world;
+  EXPECT_TRUE(ParallelRunOptions().needs_totals);
+  world.options_of_run_.needs_totals = true;
+  world.ReopenRun();
+  using Totals = std::map<std::string, CountAndSum>;
+  EXPECT_THAT(world.run_->Gate()->reasons.front(), "Of 2026-03-02 it was not told what the batch itself counts.");
+  for (const absl::CivilDay day : {kDay - 1, kDay}) {
+    world.Close(day, {.actor = "ops", .expected = Totals{{"USD/2", {1, 5'00}}}});
+  }
+  EXPECT_THAT(world.run_->Gate()->reasons, ElementsAre("Of 2026-02-10 it was not told what the batch itself counts."));
+  world.Close(kDay - 20, {.actor = "ops", .expected = Totals{{"USD/2", {1, 1'000'000'00}}}});
+  EXPECT_TRUE(world.run_->Gate()->open);
+  // A day without rows: that the batch has none must be told too.
+  world.clock_.Set(Noon(kDay + 2));
+  world.Close(kDay + 1);
+  EXPECT_FALSE(world.run_->Gate()->open);
+  world.Close(kDay + 1, {.actor = "ops", .expected = Totals{}});
+  EXPECT_TRUE(world.run_->Gate()->open);
+}
+
+TEST(Gate, NobodySignsForDaysThatWereNotCompared) {
+  CleanWorld world;
+  const auto refused = [](const char* why) { return StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(why)); };
+  EXPECT_THAT(world.run_->SignOff(kDay - 2, kDay, "ann", ""), refused("2026-02-28 was not closed"));
+  EXPECT_THAT(world.run_->SignOff(kDay, kDay + 1, "ann", ""), refused("2026-03-03 was not closed"));
+  EXPECT_THAT(world.run_->SignOff(kDay + 5, kDay + 6, "ann", ""), refused("was not closed"));
+  EXPECT_THAT(world.run_->SignOff(kDay, kDay - 1, "ann", ""), refused("no clean day"));
+  world.Close(kDay - 2);
+  EXPECT_THAT(world.run_->SignOff(kDay - 2, kDay - 2, "ann", ""), refused("no clean day"));
+  EXPECT_THAT(world.run_->SignOff(kDay - 2, kDay, "ann", ""), IsOk());
+  world.Settle(Capture("stray", 1'00, 0, Noon(kDay - 10)));
+  world.Close(kDay - 10);
+  ASSERT_THAT(world.run_->Explain("capture:stray", "ann", "before the batch's time"), IsOk());
+  world.Close(kDay - 10);
+  ASSERT_TRUE(world.run_->Gate()->open);
+  EXPECT_THAT(world.run_->SignOff(kDay - 10, kDay - 10, "ann", ""), refused("no canary"));
 }
 
 TEST(Gate, ALateRowShutsItAndVoidsTheSignOff) {

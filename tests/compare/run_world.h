@@ -134,7 +134,7 @@ inline LegacyMapping BatchMapping() {
 class RunWorld : public IntakeWorld {
  public:
   explicit RunWorld(LegacyMapping mapping = BatchMapping(), int gate_days = 2) {
-    options_of_run_ = {.mapping = std::move(mapping), .clock = &clock_, .gate_days = gate_days};
+    options_of_run_ = {.mapping = std::move(mapping), .clock = &clock_, .gate_days = gate_days, .needs_totals = false};
     clock_.Set(Noon(kDay + 1));
     OpenRun();
     // Money for disputes and payouts.
