@@ -92,6 +92,7 @@ struct CutoverStatus {
   std::vector<uint32_t> stages;
   bool routed_to_batch = false;  // the switch: every new id goes to the batch, whatever the threshold
   bool sending_stopped = false;  // the other: nothing is submitted to the rail; claimed payouts are still asked about
+  uint64_t sending = 0;  // submissions of this process's ClaimedRails that have begun and not returned
   uint64_t merchants = 0;        // known
   uint64_t allowed = 0;
   uint64_t denied = 0;
@@ -185,7 +186,7 @@ struct ResiduePage {
 };
 struct HandBackResult {
   uint64_t handed = 0;  // claimed for the batch now: it pays them, and northwind cannot any more
-  uint64_t kept = 0;    // claimed by northwind: paid, or not known: never handed over
+  uint64_t kept = 0;    // claimed by northwind: paid, or not known: never handed over, whatever the assignment says
   uint64_t before = 0;  // the batch had them
 };
 
@@ -226,7 +227,10 @@ class Cutover {
 
   // ---- Down: needs nothing
   // If the store refuses the write (a full disk, say), its error comes back, but the change holds in this process from now on, and
-  // becomes durable with the next one that can be written. Calls of the rail that are under way end; none begins after StopSending returns.
+  // becomes durable with the next write of any kind, under an epoch and with a line of its own.
+  // StopSending waits for no call of the rail: those that had begun are in CutoverStatus::sending until they end. A submission begins when
+  // ClaimedRail, having the claim, looks at the switch for the last time, right before it calls the rail: after StopSending has returned none
+  // begins, and once `sending` is 0, none reaches the rail from this process.
   // InvalidArgument if it is not lower.
   absl::Status Lower(uint32_t threshold, std::string_view actor, std::string_view reason);
   absl::Status RouteToBatch(std::string_view actor, std::string_view reason);
@@ -260,7 +264,11 @@ class Cutover {
  private:
   class Core;
   friend struct internal::CutoverOnGate;  // northwind's own tests, on a gate of their own
+  friend class ClaimedRail;
   explicit Cutover(std::unique_ptr<Core> core);
+  // Whether a submission may begin; if so, it is counted until it ends.
+  bool BeginSending() const;
+  void EndSending() const;
 
   std::unique_ptr<Core> core_;
 };
@@ -269,7 +277,8 @@ class Cutover {
 // that shows in the payout's timeline, until an event says what became of it. Thread-safe as the parts are.
 //
 // Exactly once: the rail is submitted to only by the attempt that made the claim, or after the rail itself has said kNotFound. The arbiter
-// cannot be reached: the payout waits (kUnknown, as the claim may have been made). A claim is never given back.
+// cannot be reached: the payout waits (kUnknown, as the claim may have been made). A claim is never given back. What northwind has claimed it
+// sees to the end, even if the store, restored from a backup, has another assignment for it or none.
 class ClaimedRail final : public PayoutRail {
  public:
   // All must outlive it.
@@ -280,6 +289,10 @@ class ClaimedRail final : public PayoutRail {
   bool ClaimsFirst() const override { return true; }
 
  private:
+  RailAnswer SubmitUnassigned(const PayoutInstruction& payout, const CutoverStatus& status, const std::string& why);
+  RailAnswer SubmitHeld(const PayoutInstruction& payout);
+  RailAnswer Send(const PayoutInstruction& payout);
+
   PayoutRail& rail_;
   ClaimArbiter& claims_;
   const Cutover& cutover_;

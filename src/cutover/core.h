@@ -60,6 +60,10 @@ class Cutover::Core {
                                           std::string_view actor, std::string_view reason);
   absl::Status PublishEpoch(ClaimArbiter& claims) const;
 
+  // A submission begins, unless sending is stopped: one moment for both, so that none begins after the switch is set.
+  bool BeginSending();
+  void EndSending();
+
   CutoverStatus Status() const;
   absl::StatusOr<std::vector<AuditLine>> AuditLog(uint64_t after, size_t limit) const;
 
@@ -106,6 +110,7 @@ class Cutover::Core {
   Settings durable_ ABSL_GUARDED_BY(state_mutex_);
   Settings live_ ABSL_GUARDED_BY(state_mutex_);  // durable_, and what of going down could not be written
   Counts counts_ ABSL_GUARDED_BY(state_mutex_);
+  uint64_t sending_ ABSL_GUARDED_BY(state_mutex_) = 0;
 };
 
 namespace internal {

@@ -104,6 +104,18 @@ absl::Status Cutover::Core::Commit(const Note& note, Settings next, const Counts
   return absl::OkStatus();
 }
 
+bool Cutover::Core::BeginSending() {
+  absl::MutexLock lock(&state_mutex_);
+  if (live_.sending_stopped) return false;
+  ++sending_;
+  return true;
+}
+
+void Cutover::Core::EndSending() {
+  absl::MutexLock lock(&state_mutex_);
+  --sending_;
+}
+
 CutoverStatus Cutover::Core::Status() const {
   absl::MutexLock lock(&state_mutex_);
   return {.at = clock_.Now(),
@@ -112,6 +124,7 @@ CutoverStatus Cutover::Core::Status() const {
           .stages = options_.stages,
           .routed_to_batch = live_.routed_to_batch,
           .sending_stopped = live_.sending_stopped,
+          .sending = sending_,
           .merchants = counts_.merchants,
           .allowed = counts_.allowed,
           .denied = counts_.denied,
@@ -187,6 +200,8 @@ absl::StatusOr<HandBackResult> Cutover::HandBack(ClaimArbiter& claims, absl::Spa
   return core_->HandBack(claims, ids, actor, reason);
 }
 absl::Status Cutover::PublishEpoch(ClaimArbiter& claims) const { return core_->PublishEpoch(claims); }
+bool Cutover::BeginSending() const { return core_->BeginSending(); }
+void Cutover::EndSending() const { core_->EndSending(); }
 CutoverStatus Cutover::Status() const { return core_->Status(); }
 absl::StatusOr<std::vector<AuditLine>> Cutover::AuditLog(uint64_t after, size_t limit) const {
   return core_->AuditLog(after, limit);

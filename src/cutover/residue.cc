@@ -89,7 +89,10 @@ absl::StatusOr<HandBackResult> Cutover::Core::HandBack(ClaimArbiter& claims, abs
 absl::Status Cutover::Core::HandBackOne(ClaimArbiter& claims, const Assignment& assignment, HandBackResult& result,
                                         std::vector<std::string>& gone) const {
   if (assignment.system == SettlementSystem::kBatch) {
-    ++result.before;
+    // In a store that was restored it may have been northwind's before.
+    NW_ASSIGN_OR_RETURN(const std::optional<ClaimRecord> claim, claims.Find(assignment.id));
+    const bool ours = claim.has_value() && claim->system == SettlementSystem::kNorthwind;
+    ++(ours ? result.kept : result.before);
     return absl::OkStatus();
   }
   const ClaimRequest request{.id = assignment.id,

@@ -34,6 +34,7 @@ class WatchfulBank final : public PayoutRail {
   explicit WatchfulBank(const MemoryClaims& claims) : claims_(claims) {}
 
   RailAnswer Submit(const PayoutInstruction& payout) override {
+    if (const auto hook = std::exchange(during_submit_, nullptr)) hook();
     const auto holder = claims_.HolderOf(payout.payout_id);
     EXPECT_TRUE(holder.has_value()) << payout.payout_id << " is submitted without a claim";
     const absl::MutexLock lock(&mutex_);
@@ -47,6 +48,7 @@ class WatchfulBank final : public PayoutRail {
     return Answer(RailState::kPaid);
   }
   RailAnswer Query(const PayoutInstruction& payout) override {
+    if (const auto hook = std::exchange(during_query_, nullptr)) hook();
     const absl::MutexLock lock(&mutex_);
     calls_.push_back("query " + payout.payout_id);
     if (executions_.contains(payout.payout_id)) return Answer(RailState::kPaid);
@@ -60,6 +62,9 @@ class WatchfulBank final : public PayoutRail {
     const absl::MutexLock lock(&mutex_);
     said_.insert(said_.end(), states.begin(), states.end());
   }
+  // Runs once, within the next call; for tests of one thread.
+  void DuringSubmit(std::function<void()> hook) { during_submit_ = std::move(hook); }
+  void DuringQuery(std::function<void()> hook) { during_query_ = std::move(hook); }
   void Lose(const std::string& id) {
     const absl::MutexLock lock(&mutex_);
     lost_.insert(id);
@@ -82,6 +87,7 @@ class WatchfulBank final : public PayoutRail {
   }
 
   const MemoryClaims& claims_;
+  std::function<void()> during_submit_, during_query_;
   mutable absl::Mutex mutex_;
   std::deque<RailState> said_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> calls_ ABSL_GUARDED_BY(mutex_);
@@ -209,6 +215,51 @@ TEST_F(ClaimedRailTest, AClaimOfAnEarlierAttemptIsSubmittedOnlyAfterTheRailSaysI
   EXPECT_EQ(Submit().state, RailState::kPaid);
   EXPECT_THAT(bank_.calls(),
               ElementsAre("query po1", "query po1", "query po1", "query po1", "query po1", "submit po1"));
+}
+
+TEST_F(ClaimedRailTest, WhatNorthwindClaimedBeforeARestoreItPaysWhateverTheStoreSaysNow) {
+  ASSERT_EQ(claims_.ClaimForNorthwind("po1"), ClaimVerdict::kClaimed);
+  EXPECT_EQ(Submit("po1").state, RailState::kPaid) << "not assigned";
+  ASSERT_THAT(cutover_->RouteToBatch("ann", "test"), IsOk());
+  AssignOne("po2");
+  ASSERT_EQ(claims_.ClaimForNorthwind("po2"), ClaimVerdict::kClaimed);
+  bank_.Say({RailState::kPending});
+  EXPECT_EQ(Submit("po2").state, RailState::kPending) << "assigned to the batch";
+  EXPECT_THAT(bank_.calls(), ElementsAre("query po1", "submit po1", "query po2"));
+  AssignOne("po3");
+  ASSERT_EQ(claims_.ClaimForBatch("po3"), ClaimVerdict::kClaimed);
+  ExpectWithheld(Submit("po3"), "the batch has claimed it");
+  claims_.set_down(true);
+  EXPECT_EQ(Submit("po2").state, RailState::kUnknown) << "whose it is cannot be told";
+}
+
+TEST_F(ClaimedRailTest, SendingThatIsStoppedDuringTheClaimBeginsNoSubmission) {
+  AssignOne("po1");
+  claims_.AfterClaim([this](const ClaimRequest&) { ASSERT_THAT(cutover_->StopSending("ann", "now"), IsOk()); });
+  ExpectWithheld(Submit(), "sending is stopped");
+  EXPECT_THAT(bank_.calls(), IsEmpty());
+  EXPECT_EQ(Query().state, RailState::kNotFound);
+  ASSERT_THAT(cutover_->ResumeSending("ann", "test"), IsOk());
+  EXPECT_EQ(Submit().state, RailState::kPaid);
+  EXPECT_THAT(bank_.calls(), ElementsAre("query po1", "query po1", "submit po1"));
+}
+
+TEST_F(ClaimedRailTest, SendingThatIsStoppedWhileTheRailIsAskedBeginsNoSubmission) {
+  ASSERT_EQ(claims_.ClaimForNorthwind("po1"), ClaimVerdict::kClaimed);
+  bank_.DuringQuery([this] { ASSERT_THAT(cutover_->StopSending("ann", "now"), IsOk()); });
+  ExpectWithheld(Submit(), "sending is stopped");
+  EXPECT_THAT(bank_.calls(), ElementsAre("query po1"));
+}
+
+TEST_F(ClaimedRailTest, StoppingWaitsForNoCallOfTheRailAndSaysHowManyAreUnderWay) {
+  AssignOne("po1");
+  bank_.DuringSubmit([this] {
+    EXPECT_EQ(cutover_->Status().sending, 1U);
+    ASSERT_THAT(cutover_->StopSending("ann", "now"), IsOk());
+    EXPECT_EQ(cutover_->Status().sending, 1U);
+  });
+  EXPECT_EQ(Submit().state, RailState::kPaid);
+  EXPECT_EQ(cutover_->Status().sending, 0U);
 }
 
 TEST_F(ClaimedRailTest, EveryAttemptHasATokenOfItsOwn) {

@@ -100,6 +100,19 @@ TEST_F(ResidueTest, HandBackGivesWhatIsUnclaimedAndKeepsWhatNorthwindClaimed) {
   EXPECT_EQ(lines.back().reason, "rollback");
 }
 
+TEST_F(ResidueTest, HandBackKeepsWhatNorthwindClaimedBeforeTheStoreWasRestored) {
+  ASSERT_THAT(cutover_->RouteToBatch("ann", "test"), IsOk());
+  for (const char* id : {"po4", "po5", "po6"}) AssignOne(id);
+  ClaimForNorthwind("po4");
+  ASSERT_EQ(claims_.ClaimForBatch("po5"), ClaimVerdict::kClaimed);
+  NW_ASSERT_OK_AND_ASSIGN(const HandBackResult result,
+                          cutover_->HandBack(claims_, Ids{"po4", "po5", "po6"}, "bob", "rollback"));
+  EXPECT_EQ(result.kept, 1U);
+  EXPECT_EQ(result.before, 2U);
+  claims_.set_down(true);
+  EXPECT_THAT(cutover_->HandBack(claims_, Ids{"po4"}, "bob", "rollback"), StatusIs(absl::StatusCode::kUnavailable));
+}
+
 TEST_F(ResidueTest, HandBackThatIsCutOffGoesOnWhenCalledAgain) {
   claims_.FailClaims({Fault::kNone, Fault::kAfter, Fault::kBefore});
   EXPECT_THAT(cutover_->HandBack(claims_, Ids{"po1", "po2", "po3"}, "bob", "rollback"),

@@ -91,14 +91,14 @@ class BankRail final : public PayoutRail {
  public:
   BankRail(SimulatedBank& bank, ProcessId process) : bank_(bank), process_(process) {}
   RailAnswer Submit(const PayoutInstruction& payout) override {
-    if (stopped) bank_.Violation(payout.payout_id + " was submitted, and sending was stopped before");
+    if (stopped && stopped()) bank_.Violation(payout.payout_id + " was submitted, and sending was stopped before");
     return bank_.Submit(process_, payout.payout_id, SettlementSystem::kNorthwind);
   }
   RailAnswer Query(const PayoutInstruction& payout) override {
     return bank_.Query(process_, payout.payout_id, SettlementSystem::kNorthwind);
   }
 
-  bool stopped = false;  // the call under way began after StopSending had returned
+  std::function<bool()> stopped;  // whether StopSending has returned
 
  private:
   SimulatedBank& bank_;

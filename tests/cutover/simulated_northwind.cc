@@ -15,7 +15,9 @@ SimulatedNorthwind::SimulatedNorthwind(Chaos& chaos, ArbiterModel& arbiter, Simu
       salt_(std::move(salt)),
       link_(chaos, arbiter, process),
       bank_rail_(bank, process),
-      stores_(stores) {}
+      stores_(stores) {
+  bank_rail_.stopped = [this] { return !claims_nothing && cutover_->Status().sending_stopped; };
+}
 
 SimulatedNorthwind::~SimulatedNorthwind() {
   End(How::kKilled);
@@ -89,14 +91,7 @@ void SimulatedNorthwind::Work(const std::string& id) {
   const bool submits = !row.submitted;
   row.submitted = true;
   const uint64_t lease = ++row.lease;
-  // For the length of this call; others within it have their own.
-  struct Restore {
-    bool& stopped;
-    const bool before;
-    ~Restore() { stopped = before; }
-  } restore{bank_rail_.stopped, bank_rail_.stopped};
   chaos_.Between(process_);
-  bank_rail_.stopped = cutover_->Status().sending_stopped && !claims_nothing;
   const RailAnswer answer = submits ? rail.Submit(payout) : rail.Query(payout);
   chaos_.Between(process_);
   if (row.lease != lease || row.settled) return;
