@@ -23,13 +23,16 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/numeric/int128.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "northwind/clock.h"
 #include "northwind/compare.h"
+#include "northwind/ledger.h"
 #include "northwind/payout.h"
 #include "northwind/sequence.h"
 #include "northwind/store.h"
@@ -188,6 +191,7 @@ struct HandBackResult {
   uint64_t handed = 0;  // claimed for the batch now: it pays them, and northwind cannot any more
   uint64_t kept = 0;    // claimed by northwind: paid, or not known: never handed over, whatever the assignment says
   uint64_t before = 0;  // the batch had them
+  uint64_t finished = 0;  // nobody has to pay them: not residue any more, or no money is held for them; never handed over
 };
 
 // Which system settles what. Everything is in the Store, under host keys that begin with "nw/cutover/"; PostgreSQL is not needed
@@ -210,7 +214,7 @@ class Cutover {
   absl::StatusOr<Assignment> Find(std::string_view id) const;  // NotFound
   // What a new id of the merchant would get now; the batch if that cannot be read.
   SettlementSystem Peek(std::string_view merchant_id) const;
-  // They have come to their end (paid, failed, canceled) and are residue no more. Ids that are not assigned are passed over. Up to
+  // They have come to their end (paid, failed, canceled), or never had a beginning (the ledger rejected the request), and are residue no more. Ids that are not assigned are passed over. Up to
   // kMaxAssignBatch.
   absl::Status Finish(absl::Span<const std::string> ids);
 
@@ -251,8 +255,11 @@ class Cutover {
   // What is assigned to northwind and not finished, with who claimed it; limit 1 … kMaxAuditPage.
   absl::StatusOr<ResiduePage> Residue(ClaimArbiter& claims, std::string_view after = {}, size_t limit = 100) const;
   // Claims for the batch what northwind has not claimed. Unavailable if the arbiter is: what was done is done, call it again.
+  // With a ledger, also what was rejected, canceled or has failed there stays where it is, though nobody has called Finish: of ids of
+  // payouts, only those that money is held for are handed over. Always give it if ids are payouts of a ledger.
   absl::StatusOr<HandBackResult> HandBack(ClaimArbiter& claims, absl::Span<const std::string> ids,
-                                          std::string_view actor, std::string_view reason);
+                                          std::string_view actor, std::string_view reason,
+                                          const Ledger* ledger = nullptr);
   // Tells the arbiter the epoch, so that processes with older settings claim nothing. To be called after changes, and again until it
   // succeeds; claims of this object carry the newest epoch always.
   absl::Status PublishEpoch(ClaimArbiter& claims) const;
@@ -287,6 +294,10 @@ class ClaimedRail final : public PayoutRail {
   RailAnswer Submit(const PayoutInstruction& payout) override;
   RailAnswer Query(const PayoutInstruction& payout) override;
   bool ClaimsFirst() const override { return true; }
+  // Claims for northwind, whoever it is assigned to, so that the batch never pays it. FailedPrecondition if the batch has claimed it, if
+  // northwind has (an attempt that this store need not know of may have paid it), or if the epoch is stale; Unavailable if that cannot
+  // be told: ask again, which goes on with the same claim as long as this object lives.
+  absl::Status ClaimToCancel(const PayoutInstruction& payout) override;
 
  private:
   RailAnswer SubmitUnassigned(const PayoutInstruction& payout, const CutoverStatus& status, const std::string& why);
@@ -296,6 +307,9 @@ class ClaimedRail final : public PayoutRail {
   PayoutRail& rail_;
   ClaimArbiter& claims_;
   const Cutover& cutover_;
+  absl::Mutex mutex_;
+  // Of claims to cancel that were not answered.
+  std::map<std::string, std::array<uint8_t, 16>> cancels_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace northwind

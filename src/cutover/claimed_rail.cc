@@ -12,6 +12,9 @@
 #include "src/cutover/claim_token.h"
 
 namespace northwind {
+
+using internal::Error;
+
 namespace {
 
 // How long a payout waits that is not northwind's, or not yet. The policy's own delay grows past it.
@@ -99,6 +102,36 @@ RailAnswer ClaimedRail::Send(const PayoutInstruction& payout) {
   if (!cutover_.BeginSending()) return Withheld(cutover_.Status(), std::string(kStopped));
   const absl::Cleanup end = [this] { cutover_.EndSending(); };
   return rail_.Submit(payout);
+}
+
+absl::Status ClaimedRail::ClaimToCancel(const PayoutInstruction& payout) {
+  const CutoverStatus status = cutover_.Status();
+  std::array<uint8_t, 16> token;
+  {
+    absl::MutexLock lock(&mutex_);
+    token = cancels_.emplace(payout.payout_id, internal::NewClaimToken()).first->second;
+  }
+  const absl::StatusOr<ClaimVerdict> verdict = internal::ClaimTwice(claims_, RequestFor(payout, status, token));
+  if (!verdict.ok()) return verdict.status();
+  {
+    absl::MutexLock lock(&mutex_);
+    cancels_.erase(payout.payout_id);
+  }
+  const auto refuse = [&payout](std::string_view why) {
+    return Error(absl::StatusCode::kFailedPrecondition, "payout ", payout.payout_id,
+                 " cannot be canceled: ", internal::ToAbsl(why));
+  };
+  switch (*verdict) {
+    case ClaimVerdict::kClaimed:
+      return absl::OkStatus();
+    case ClaimVerdict::kHeld:
+      return refuse("northwind has claimed it before, and may have paid it");
+    case ClaimVerdict::kOther:
+      return refuse(kTaken);
+    case ClaimVerdict::kStale:
+      return refuse(Stale(status));
+  }
+  return absl::InternalError("the arbiter answers what is no verdict");
 }
 
 RailAnswer ClaimedRail::Query(const PayoutInstruction& payout) {

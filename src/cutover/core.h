@@ -57,7 +57,7 @@ class Cutover::Core {
   // ---- residue.cc
   absl::StatusOr<ResiduePage> Residue(ClaimArbiter& claims, std::string_view after, size_t limit) const;
   absl::StatusOr<HandBackResult> HandBack(ClaimArbiter& claims, absl::Span<const std::string> ids,
-                                          std::string_view actor, std::string_view reason);
+                                          std::string_view actor, std::string_view reason, const Ledger* ledger);
   absl::Status PublishEpoch(ClaimArbiter& claims) const;
 
   // A submission begins, unless sending is stopped: one moment for both, so that none begins after the switch is set.
@@ -94,8 +94,10 @@ class Cutover::Core {
 
   // A line of the log that changes no settings; `finished` are residue no more, in the same write.
   absl::Status AddLine(const Note& note, absl::Span<const std::string> finished);
-  absl::Status HandBackOne(ClaimArbiter& claims, const Assignment& assignment, HandBackResult& result,
-                           std::vector<std::string>& gone) const;
+  absl::Status HandBackOne(ClaimArbiter& claims, const Assignment& assignment, const Ledger* ledger,
+                           HandBackResult& result, std::vector<std::string>& gone) const;
+  // Whether it is residue, and money is held for it in the ledger, if there is one.
+  absl::StatusOr<bool> IsToBePaid(std::string_view id, const Ledger* ledger) const;
   // Takes out of the residue what is in it; how many that were.
   absl::StatusOr<uint64_t> TakeFromResidue(absl::Span<const std::string> ids, internal::WriteSet& writes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);

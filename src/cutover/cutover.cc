@@ -196,8 +196,9 @@ absl::StatusOr<ResiduePage> Cutover::Residue(ClaimArbiter& claims, std::string_v
   return core_->Residue(claims, after, limit);
 }
 absl::StatusOr<HandBackResult> Cutover::HandBack(ClaimArbiter& claims, absl::Span<const std::string> ids,
-                                                 std::string_view actor, std::string_view reason) {
-  return core_->HandBack(claims, ids, actor, reason);
+                                                 std::string_view actor, std::string_view reason,
+                                                 const Ledger* ledger) {
+  return core_->HandBack(claims, ids, actor, reason, ledger);
 }
 absl::Status Cutover::PublishEpoch(ClaimArbiter& claims) const { return core_->PublishEpoch(claims); }
 bool Cutover::BeginSending() const { return core_->BeginSending(); }

@@ -273,6 +273,28 @@ TEST_F(ClaimedRailTest, EveryAttemptHasATokenOfItsOwn) {
   EXPECT_EQ(tokens.size(), 100U);
 }
 
+TEST_F(ClaimedRailTest, ToCancelIsToClaimWhoeverItIsAssignedTo) {
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), IsOk());
+  EXPECT_EQ(claims_.ClaimForBatch("po1"), ClaimVerdict::kOther);
+  ASSERT_EQ(claims_.ClaimForBatch("po2"), ClaimVerdict::kClaimed);
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po2")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the batch has claimed it")));
+  ASSERT_EQ(claims_.ClaimForNorthwind("po3"), ClaimVerdict::kClaimed);
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po3")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("may have paid it")));
+  ASSERT_THAT(claims_.PublishEpoch(100), IsOk());
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po4")), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("older")));
+  EXPECT_THAT(bank_.calls(), IsEmpty());
+}
+
+TEST_F(ClaimedRailTest, ACancelWhoseAnswerWasLostGoesOnWithTheSameClaim) {
+  claims_.FailClaims({Fault::kAfter, Fault::kBefore});
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), IsOk());
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), StatusIs(absl::StatusCode::kFailedPrecondition))
+      << "that one is answered; this is another";
+}
+
 // ---- Under Payouts ------------------------------------------------------------------------------------------
 
 class ClaimedPayoutTest : public ClaimedRailTest {
@@ -372,6 +394,60 @@ TEST_F(ClaimedPayoutTest, WhatTheBatchPaidIsDoneWithAndNobodyIsCalledToLook) {
   EXPECT_EQ(Get("po1").state, PayoutState::kPaid);
   EXPECT_EQ(Get("po2").state, PayoutState::kFailed);
   EXPECT_THAT(bank_.calls(), IsEmpty());
+}
+
+TEST_F(ClaimedPayoutTest, WhatIsCanceledNobodyPays) {
+  for (const char* id : {"po1", "po2", "po3"}) {
+    AssignOne(id);
+    Request(id);
+  }
+  ASSERT_EQ(claims_.ClaimForBatch("po2"), ClaimVerdict::kClaimed);
+  EXPECT_THAT(payouts_->Cancel("po1"), IsOk());
+  EXPECT_THAT(payouts_->Cancel("po2"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the batch")));
+  claims_.set_down(true);
+  EXPECT_THAT(payouts_->Cancel("po3"), StatusIs(absl::StatusCode::kUnavailable));
+  claims_.set_down(false);
+  Follow();
+  EXPECT_EQ(Get("po1").state, PayoutState::kCanceled);
+  EXPECT_EQ(Get("po2").state, PayoutState::kRequested);
+  EXPECT_EQ(Get("po3").state, PayoutState::kRequested);
+  // Nobody has told Cutover yet.
+  NW_ASSERT_OK_AND_ASSIGN(
+      const HandBackResult result,
+      cutover_->HandBack(claims_, std::vector<std::string>{"po1", "po2", "po3"}, "bob", "rollback", ledger_.get()));
+  EXPECT_EQ(result.kept, 1U);
+  EXPECT_EQ(result.before, 1U);
+  EXPECT_EQ(result.handed, 1U);
+  EXPECT_EQ(claims_.ClaimForBatch("po1"), ClaimVerdict::kOther);
+}
+
+TEST_F(ClaimedPayoutTest, WhatTheLedgerHoldsNoMoneyForIsNotHandedToTheBatch) {
+  for (const char* id : {"held", "rejected", "failed", "canceled"}) AssignOne(id);
+  for (const char* id : {"held", "failed", "canceled"}) Request(id);
+  ASSERT_EQ(Apply(OfPayout(EventType::kPayoutRequested, "rejected", 1, 1'000'000)).status, EventStatus::kRejected);
+  Apply(OfPayout(EventType::kPayoutFailed, "failed", 2));
+  Apply(OfPayout(EventType::kPayoutCanceled, "canceled", 2));
+  NW_ASSERT_OK_AND_ASSIGN(const HandBackResult result,
+                          cutover_->HandBack(claims_, std::vector<std::string>{"held", "rejected", "failed", "canceled"},
+                                             "bob", "rollback", ledger_.get()));
+  EXPECT_EQ(result.handed, 1U);
+  EXPECT_EQ(result.finished, 3U);
+  for (const char* id : {"rejected", "failed", "canceled"}) EXPECT_FALSE(claims_.HolderOf(id).has_value()) << id;
+}
+
+TEST_F(ClaimedPayoutTest, ARailThatHidesHowItClaimsCancelsNothing) {
+  class Wrapper final : public PayoutRail {
+   public:
+    explicit Wrapper(PayoutRail& rail) : rail_(rail) {}
+    RailAnswer Submit(const PayoutInstruction& payout) override { return rail_.Submit(payout); }
+    RailAnswer Query(const PayoutInstruction& payout) override { return rail_.Query(payout); }
+    bool ClaimsFirst() const override { return rail_.ClaimsFirst(); }
+
+   private:
+    PayoutRail& rail_;
+  } wrapper(*rail_);
+  EXPECT_THAT(wrapper.ClaimToCancel(Po("po1")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("does not claim to cancel")));
 }
 
 TEST_F(ClaimedPayoutTest, AnAttemptThatMayStillClaimKeepsASettledPayoutOpenForALease) {
