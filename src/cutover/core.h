@@ -88,6 +88,19 @@ class Cutover::Core {
   Counts counts() const;
   // Brings about what `change` makes of the settings. Nothing happens if that is what they are.
   absl::Status Change(const Note& note, Direction direction, absl::FunctionRef<absl::Status(Settings&)> change);
+  // Now, of a change that `detail` describes; without an epoch.
+  AuditLine LineOf(const Note& note, std::string detail) const;
+  // A change that holds, and could not be written: what it made of the settings, and its line.
+  struct Unwritten {
+    Settings settings;
+    AuditLine line;
+  };
+  // What is durable once `writes` are: the live settings, whose changes that could not be written get their epochs and lines in them, in
+  // the order in which they were made. What is written then begins with this, whatever it is.
+  Settings WithUnwritten(internal::WriteSet& writes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // Writes, and takes over what is durable then.
+  absl::Status WriteAndTake(Settings settings, const Counts& counts, internal::WriteSet& writes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   // Makes settings, counts and a line of the log durable together with `writes`, and takes them over.
   absl::Status Commit(const Note& note, Settings next, const Counts& counts, internal::WriteSet& writes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
@@ -108,6 +121,7 @@ class Cutover::Core {
   Clock& clock_;
 
   absl::Mutex write_mutex_;  // before state_mutex_; held over writes
+  std::vector<Unwritten> unwritten_ ABSL_GUARDED_BY(write_mutex_);
   mutable absl::Mutex state_mutex_;
   Settings durable_ ABSL_GUARDED_BY(state_mutex_);
   Settings live_ ABSL_GUARDED_BY(state_mutex_);  // durable_, and what of going down could not be written

@@ -3,6 +3,7 @@
 // The front, and how settings are kept and changed.
 #include "northwind/cutover.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "northwind/status.h"
@@ -69,37 +70,65 @@ absl::Status Cutover::Core::Change(const Note& note, Direction direction,
   NW_RETURN_IF_ERROR(internal::CheckActor(note.actor));
   NW_RETURN_IF_ERROR(internal::CheckReason(note.reason));
   absl::MutexLock write_lock(&write_mutex_);
-  Settings next = live();
+  const Settings before = live();
+  Settings next = before;
   NW_RETURN_IF_ERROR(change(next));
-  const bool written_already = next == durable();
-  if (written_already || direction == Direction::kDown) {
+  const bool changes = next != before;
+  if (!changes && unwritten_.empty()) return absl::OkStatus();
+  if (direction == Direction::kDown) {
     absl::MutexLock lock(&state_mutex_);
     live_ = next;
   }
-  if (written_already) return absl::OkStatus();
   WriteSet writes;
-  const absl::Status status = Commit(note, next, counts(), writes);
+  const absl::Status status =
+      changes ? Commit(note, next, counts(), writes) : WriteAndTake(WithUnwritten(writes), counts(), writes);
   if (status.ok() || direction == Direction::kUp) return status;
+  if (changes) unwritten_.push_back({next, LineOf(note, DescribeChange(before, next))});
   return Error(status.code(), "cutover: this holds until the store is closed, but is not durable: ", status.message());
 }
 
-absl::Status Cutover::Core::Commit(const Note& note, Settings next, const Counts& counts, WriteSet& writes) {
-  const Settings before = durable();
-  if (note.epoch == Note::Epoch::kNext && next.epoch == before.epoch) ++next.epoch;
-  std::string detail = DescribeChange(before, next);
+AuditLine Cutover::Core::LineOf(const Note& note, std::string detail) const {
   if (!note.detail.empty()) detail.append(detail.empty() ? "" : "; ").append(note.detail);
-  AppendAuditLine({.at = clock_.Now(),
-                   .epoch = next.epoch,
-                   .actor = std::string(note.actor),
-                   .action = std::string(note.action),
-                   .detail = std::move(detail),
-                   .reason = std::string(note.reason)},
-                  next.audit, writes);
-  writes.Put(Space::kHost, internal::kCutoverSettingsKey, EncodeSettings(next));
+  return {.at = clock_.Now(),
+          .actor = std::string(note.actor),
+          .action = std::string(note.action),
+          .detail = std::move(detail),
+          .reason = std::string(note.reason)};
+}
+
+internal::CutoverSettings Cutover::Core::WithUnwritten(WriteSet& writes) const {
+  Settings settings = durable();
+  for (const Unwritten& change : unwritten_) {
+    Settings next = change.settings;
+    next.epoch = settings.epoch + 1;
+    next.audit = settings.audit;
+    AuditLine line = change.line;
+    line.epoch = next.epoch;
+    line.detail.append("; could not be written at the time");
+    AppendAuditLine(std::move(line), next.audit, writes);
+    settings = std::move(next);
+  }
+  return settings;
+}
+
+absl::Status Cutover::Core::Commit(const Note& note, Settings next, const Counts& counts, WriteSet& writes) {
+  const Settings before = WithUnwritten(writes);
+  next.audit = before.audit;
+  next.epoch = std::max(next.epoch, before.epoch);
+  if (note.epoch == Note::Epoch::kNext && next.epoch == before.epoch) ++next.epoch;
+  AuditLine line = LineOf(note, DescribeChange(before, next));
+  line.epoch = next.epoch;
+  AppendAuditLine(std::move(line), next.audit, writes);
+  return WriteAndTake(std::move(next), counts, writes);
+}
+
+absl::Status Cutover::Core::WriteAndTake(Settings settings, const Counts& counts, WriteSet& writes) {
+  writes.Put(Space::kHost, internal::kCutoverSettingsKey, EncodeSettings(settings));
   writes.Put(Space::kHost, internal::kCutoverCountsKey, EncodeCounts(counts));
   NW_RETURN_IF_ERROR(engine_.Write(writes));
+  unwritten_.clear();
   absl::MutexLock lock(&state_mutex_);
-  durable_ = live_ = std::move(next);
+  durable_ = live_ = std::move(settings);
   counts_ = counts;
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@
 #include "src/cutover/core.h"
 #include "tests/cutover/cutover_fixture.h"
 #include "tests/support/fault_fs.h"
+#include "tests/support/memory_claims.h"
 #include "tests/support/store_on.h"
 
 namespace northwind::testing {
@@ -278,6 +279,82 @@ TEST_F(CutoverTest, OptionsOutOfRangeAreRefused) {
 
 // ---- When nothing can be written ------------------------------------------------------------------------------
 
+MATCHER_P3(LineIs, epoch, action, detail, "") {
+  return arg.epoch == static_cast<uint64_t>(epoch) && arg.action == action &&
+         arg.detail.find(detail) != std::string::npos;
+}
+
+// Writes on a disk that was full while sending was stopped, and sees to it that this came to the log first.
+class AfterAFullDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    NW_ASSERT_OK_AND_ASSIGN(store_, OpenStoreOn(disk_.env(), {.path = "/db", .free_space_floor_bytes = 1}));
+    NW_ASSERT_OK_AND_ASSIGN(cutover_, Cutover::Open(*store_, {.salt = "s"}));
+    ASSERT_THAT(cutover_->AddMerchants(std::vector<std::string>{"m1"}, "ann"), IsOk());
+    ASSERT_THAT(cutover_->ForceRaise(kBasisPoints, "ann", "test"), IsOk());
+    ASSERT_THAT(cutover_->Assign(std::vector<RouteRequest>{{"po0", "m1"}}), IsOk());
+    disk_.SetFreeSpace(0);
+    ASSERT_THAT(cutover_->StopSending("ann", "now"), StatusIs(absl::StatusCode::kResourceExhausted));
+    disk_.SetFreeSpace(uint64_t{1} << 40);
+    ASSERT_EQ(cutover_->Status().epoch, 2U);
+  }
+  void ExpectWritten(size_t lines = 1) {
+    EXPECT_EQ(cutover_->Status().epoch, 2U + lines);
+    NW_ASSERT_OK_AND_ASSIGN(const auto log, cutover_->AuditLog(2));
+    ASSERT_THAT(log, SizeIs(lines));
+    EXPECT_THAT(log[0], LineIs(3, "stop_sending", "sending_stopped: no -> yes; could not be written at the time"));
+    EXPECT_EQ(log[0].reason, "now");
+    cutover_.reset();
+    NW_ASSERT_OK_AND_ASSIGN(cutover_, Cutover::Open(*store_, {.salt = "s"}));
+  }
+
+  FaultFs disk_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Cutover> cutover_;
+};
+
+TEST_F(AfterAFullDisk, AnAssignmentIsOfTheNewEpochAndWritesTheChangeFirst) {
+  ASSERT_THAT(cutover_->Assign(std::vector<RouteRequest>{{"po0", "m1"}}), IsOk());
+  EXPECT_EQ(cutover_->Status().epoch, 2U) << "nothing is written";
+  NW_ASSERT_OK_AND_ASSIGN(const auto made, cutover_->Assign(std::vector<RouteRequest>{{"po1", "m1"}}));
+  EXPECT_EQ(made.front().epoch, 3U);
+  ExpectWritten();
+  EXPECT_TRUE(cutover_->Status().sending_stopped);
+}
+
+TEST_F(AfterAFullDisk, AFinishWritesTheChange) {
+  ASSERT_THAT(cutover_->Finish(std::vector<std::string>{"po0"}), IsOk());
+  ExpectWritten();
+  EXPECT_TRUE(cutover_->Status().sending_stopped);
+}
+
+TEST_F(AfterAFullDisk, NewMerchantsWriteTheChangeFirst) {
+  ASSERT_THAT(cutover_->AddMerchants(std::vector<std::string>{"m2"}, "ann"), IsOk());
+  ExpectWritten(2);
+}
+
+TEST_F(AfterAFullDisk, HandingBackWritesTheChangeFirstAndClaimsUnderItsEpoch) {
+  MemoryClaims claims;
+  ASSERT_THAT(claims.PublishEpoch(3), IsOk());
+  NW_ASSERT_OK_AND_ASSIGN(const HandBackResult result,
+                          cutover_->HandBack(claims, std::vector<std::string>{"po0"}, "ann", "rollback"));
+  EXPECT_EQ(result.handed, 1U);
+  EXPECT_EQ(cutover_->Status().epoch, 3U);
+  EXPECT_THAT(cutover_->AuditLog(2), IsOkAndHolds(ElementsAre(LineIs(3, "stop_sending", ""), LineIs(3, "hand_back", ""),
+                                                              LineIs(3, "handed_back", ""))));
+}
+
+TEST_F(AfterAFullDisk, ToTakeItBackIsToWriteBoth) {
+  ASSERT_THAT(cutover_->ResumeSending("ann", "mended"), IsOk());
+  ExpectWritten(2);
+  EXPECT_FALSE(cutover_->Status().sending_stopped);
+}
+
+TEST_F(AfterAFullDisk, AnAdvancedEpochIsAboveThatOfTheChange) {
+  ASSERT_THAT(cutover_->AdvanceEpoch(3, "ann", "restored"), IsOk());
+  ExpectWritten(2);
+}
+
 TEST(CutoverOnAFullDisk, GoingDownHoldsAndIsWrittenWithTheNextChange) {
   FaultFs disk;
   // So low a floor is asked for at every write.
@@ -304,9 +381,10 @@ TEST(CutoverOnAFullDisk, GoingDownHoldsAndIsWrittenWithTheNextChange) {
 
   disk.SetFreeSpace(uint64_t{1} << 40);
   ASSERT_THAT(cutover->StopSending("ann", "there is room"), IsOk());
-  EXPECT_THAT(cutover->AuditLog(2)->front().detail,
-              AllOf(HasSubstr("threshold: 10000 -> 500"), HasSubstr("routed_to_batch: no -> yes"),
-                    HasSubstr("sending_stopped: no -> yes")));
+  EXPECT_THAT(cutover->AuditLog(2),
+              IsOkAndHolds(ElementsAre(LineIs(3, "stop_sending", "sending_stopped: no -> yes"),
+                                       LineIs(4, "route_to_batch", "routed_to_batch: no -> yes"),
+                                       LineIs(5, "lower", "threshold: 10000 -> 500"))));
   cutover.reset();
   store.reset();
   NW_ASSERT_OK_AND_ASSIGN(store, OpenStoreOn(disk.env(), options));
