@@ -176,6 +176,9 @@ struct CutoverOptions {
   std::string salt;
   // Ascending basis points, the last kBasisPoints.
   std::vector<uint32_t> stages = {500, 2'500, 10'000};
+  // So many of the gate's clean days Raise wants to be later than the day (UTC) of the last raise, forced or not; 0 … 365. With 0, the
+  // days that were clean for one stage are good for the next.
+  uint32_t days_between_raises = 1;
   Clock* clock = nullptr;  // the system's if null
 };
 
@@ -220,7 +223,8 @@ class Cutover {
 
   // ---- Up: needs the gate
   // FailedPrecondition in a shadow store, as for Override::kAllow: nobody would pay what it takes from the batch.
-  // To the next stage. FailedPrecondition with the gate's reasons if it is shut, if routing is switched to the batch, or at the last stage.
+  // To the next stage. FailedPrecondition with the gate's reasons if it is shut, if too few of its clean days are later than the last raise
+  // (CutoverOptions::days_between_raises), if routing is switched to the batch, or at the last stage.
   absl::Status Raise(const ParallelRun& run, std::string_view actor, std::string_view reason);
   absl::Status ForceRaise(uint32_t threshold, std::string_view actor,
                           std::string_view reason);  // no gate; said so in the log

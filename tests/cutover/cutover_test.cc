@@ -33,8 +33,15 @@ const std::vector<std::string> kThree = {"m_1", "m_42", "acme.de"};
 
 class CutoverTest : public CutoverFixture {
  protected:
-  GateStatus OpenGate() const {
-    return {.open = true, .days = {absl::CivilDay(2026, 3, 1), absl::CivilDay(2026, 3, 14)}, .rules_hash = "abcd"};
+  // Two days of 2026-03, the clock being at an earlier year, or else where the test puts it.
+  GateStatus OpenGate(int last_day = 14) const {
+    return {.open = true,
+            .days = {absl::CivilDay(2026, 3, 1), absl::CivilDay(2026, 3, last_day)},
+            .rules_hash = "abcd"};
+  }
+  absl::Status RaiseOn(int day, int hour, int last_clean_day) {
+    clock_.Set(absl::FromCivil(absl::CivilHour(2026, 3, day, hour), absl::UTCTimeZone()));
+    return CutoverOnGate::Raise(*cutover_, OpenGate(last_clean_day), "ann", "clean");
   }
   GateStatus ShutGate() const { return {.reasons = {"2026-03-02 is not closed", "rules changed"}}; }
 };
@@ -147,13 +154,42 @@ TEST_F(CutoverTest, WhatIsNoIdOrTooManyIsRefused) {
 
 TEST_F(CutoverTest, StagesAreClimbedOneByOneWhileTheGateIsOpen) {
   for (const uint32_t stage : {500U, 2500U, 10'000U}) {
-    ASSERT_THAT(CutoverOnGate::Raise(*cutover_, OpenGate(), "ann", "clean"), IsOk());
+    ASSERT_THAT(CutoverOnGate::Raise(*cutover_, OpenGate(), "ann", "clean"), IsOk());  // of days after each of them
     EXPECT_EQ(cutover_->Status().threshold, stage);
   }
   EXPECT_THAT(CutoverOnGate::Raise(*cutover_, OpenGate(), "ann", "clean"),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("last stage")));
   EXPECT_THAT(Lines().front().detail,
               AllOf(HasSubstr("threshold: 0 -> 500"), HasSubstr("2026-03-01 to 2026-03-14"), HasSubstr("abcd")));
+}
+
+TEST_F(CutoverTest, TheDaysOfOneStageAreNotGoodForTheNext) {
+  ASSERT_THAT(RaiseOn(15, 0, 14), IsOk());
+  const auto too_early = StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the last raise was on 2026-03-15"));
+  EXPECT_THAT(RaiseOn(15, 1, 14), too_early);
+  Reopen();
+  EXPECT_THAT(RaiseOn(16, 1, 15), too_early) << "it was raised in the middle of that day";
+  ASSERT_THAT(RaiseOn(17, 23, 16), IsOk());
+  ASSERT_THAT(cutover_->Lower(600, "ann", "test"), IsOk());
+  EXPECT_THAT(RaiseOn(18, 12, 17), StatusIs(absl::StatusCode::kFailedPrecondition)) << "to lower it helps nothing";
+  ASSERT_THAT(RaiseOn(19, 12, 18), IsOk());
+  EXPECT_EQ(cutover_->Status().threshold, 2500U);
+  ASSERT_THAT(cutover_->ForceRaise(2600, "ann", "test"), IsOk());
+  EXPECT_THAT(RaiseOn(20, 12, 19), StatusIs(absl::StatusCode::kFailedPrecondition)) << "forced on the 19th";
+  EXPECT_EQ(cutover_->Status().threshold, 2600U);
+}
+
+TEST_F(CutoverTest, HowManyDaysAreBetweenRaisesIsAnOption) {
+  const auto open = [this](uint32_t days) {
+    cutover_.reset();
+    NW_ASSERT_OK_AND_ASSIGN(cutover_, Cutover::Open(*store_, {.salt = "2026-spring", .days_between_raises = days, .clock = &clock_}));
+  };
+  open(0);
+  ASSERT_THAT(RaiseOn(15, 0, 14), IsOk());
+  ASSERT_THAT(RaiseOn(15, 0, 14), IsOk());
+  open(2);
+  EXPECT_THAT(RaiseOn(18, 0, 17), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("it takes 2")))
+      << "the gate has the 1st and the 17th";
 }
 
 TEST_F(CutoverTest, AShutGateSaysWhyAndNothingChanges) {
@@ -272,7 +308,8 @@ TEST_F(CutoverTest, OptionsOutOfRangeAreRefused) {
                                                                  {.salt = "s", .stages = {0, 10'000}},
                                                                  {.salt = "s", .stages = {500, 500, 10'000}},
                                                                  {.salt = "s", .stages = {500, 400, 10'000}},
-                                                                 {.salt = "s", .stages = {500, 10'000, 10'001}}}) {
+                                                                 {.salt = "s", .stages = {500, 10'000, 10'001}},
+                                                                 {.salt = "s", .days_between_raises = 366}}) {
     EXPECT_THAT(Cutover::Open(*store_, wrong), StatusIs(absl::StatusCode::kInvalidArgument)) << wrong.salt;
   }
 }
