@@ -95,7 +95,7 @@ struct CutoverStatus {
   std::vector<uint32_t> stages;
   bool routed_to_batch = false;  // the switch: every new id goes to the batch, whatever the threshold
   bool sending_stopped = false;  // the other: nothing is submitted to the rail; claimed payouts are still asked about
-  uint64_t sending = 0;  // submissions of this process's ClaimedRails that have begun and not returned
+  uint64_t sending = 0;          // submissions of this process's ClaimedRails that have begun and not returned
   uint64_t merchants = 0;        // known
   uint64_t allowed = 0;
   uint64_t denied = 0;
@@ -194,7 +194,8 @@ struct HandBackResult {
   uint64_t handed = 0;  // claimed for the batch now: it pays them, and northwind cannot any more
   uint64_t kept = 0;    // claimed by northwind: paid, or not known: never handed over, whatever the assignment says
   uint64_t before = 0;  // the batch had them
-  uint64_t finished = 0;  // nobody has to pay them: not residue any more, or no money is held for them; never handed over
+  uint64_t finished =
+      0;  // nobody has to pay them: not residue any more, or no money is held for them; never handed over
 };
 
 // Which system settles what. Everything is in the Store, under host keys that begin with "nw/cutover/"; PostgreSQL is not needed

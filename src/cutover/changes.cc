@@ -34,7 +34,8 @@ uint32_t NumberOf(absl::CivilDay day) { return static_cast<uint32_t>(day - absl:
 absl::Status CheckDaysSinceRaise(const GateStatus& gate, uint32_t raised_on, uint32_t needed) {
   if (raised_on == 0 || needed == 0) return absl::OkStatus();
   const absl::CivilDay raise = absl::CivilDay(1970, 1, 1) + raised_on;
-  const auto days = std::count_if(gate.days.begin(), gate.days.end(), [raise](absl::CivilDay day) { return day > raise; });
+  const auto days =
+      std::count_if(gate.days.begin(), gate.days.end(), [raise](absl::CivilDay day) { return day > raise; });
   if (days >= needed) return absl::OkStatus();
   return Error(absl::StatusCode::kFailedPrecondition, "cutover: the last raise was on ", absl::FormatCivilTime(raise),
                ", and ", days, " of the gate's clean days are later; it takes ", needed);
@@ -77,15 +78,16 @@ absl::Status Cutover::Core::Raise(const GateStatus& gate, std::string_view actor
 
 absl::Status Cutover::Core::ForceRaise(uint32_t threshold, std::string_view actor, std::string_view reason) {
   NW_RETURN_IF_ERROR(CheckLive());
-  return Change({actor, "force_raise", reason, "without the gate"}, Direction::kUp, [this, threshold](Settings& settings) {
-    if (threshold <= settings.threshold || threshold > kBasisPoints) {
-      return Error(absl::StatusCode::kInvalidArgument, "cutover: the threshold is ", settings.threshold,
-                   " and can be raised to at most ", kBasisPoints, ", not to ", threshold);
-    }
-    settings.threshold = threshold;
-    settings.raised_on = NumberOf(DayOf(clock_.Now()));
-    return absl::OkStatus();
-  });
+  return Change({actor, "force_raise", reason, "without the gate"}, Direction::kUp,
+                [this, threshold](Settings& settings) {
+                  if (threshold <= settings.threshold || threshold > kBasisPoints) {
+                    return Error(absl::StatusCode::kInvalidArgument, "cutover: the threshold is ", settings.threshold,
+                                 " and can be raised to at most ", kBasisPoints, ", not to ", threshold);
+                  }
+                  settings.threshold = threshold;
+                  settings.raised_on = NumberOf(DayOf(clock_.Now()));
+                  return absl::OkStatus();
+                });
 }
 
 absl::Status Cutover::Core::ResumeRouting(const GateStatus& gate, std::string_view actor, std::string_view reason) {

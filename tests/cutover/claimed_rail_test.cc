@@ -427,9 +427,10 @@ TEST_F(ClaimedPayoutTest, WhatTheLedgerHoldsNoMoneyForIsNotHandedToTheBatch) {
   ASSERT_EQ(Apply(OfPayout(EventType::kPayoutRequested, "rejected", 1, 1'000'000)).status, EventStatus::kRejected);
   Apply(OfPayout(EventType::kPayoutFailed, "failed", 2));
   Apply(OfPayout(EventType::kPayoutCanceled, "canceled", 2));
-  NW_ASSERT_OK_AND_ASSIGN(const HandBackResult result,
-                          cutover_->HandBack(claims_, std::vector<std::string>{"held", "rejected", "failed", "canceled"},
-                                             "bob", "rollback", ledger_.get()));
+  NW_ASSERT_OK_AND_ASSIGN(
+      const HandBackResult result,
+      cutover_->HandBack(claims_, std::vector<std::string>{"held", "rejected", "failed", "canceled"}, "bob", "rollback",
+                         ledger_.get()));
   EXPECT_EQ(result.handed, 1U);
   EXPECT_EQ(result.finished, 3U);
   for (const char* id : {"rejected", "failed", "canceled"}) EXPECT_FALSE(claims_.HolderOf(id).has_value()) << id;

@@ -35,9 +35,8 @@ class CutoverTest : public CutoverFixture {
  protected:
   // Two days of 2026-03, the clock being at an earlier year, or else where the test puts it.
   GateStatus OpenGate(int last_day = 14) const {
-    return {.open = true,
-            .days = {absl::CivilDay(2026, 3, 1), absl::CivilDay(2026, 3, last_day)},
-            .rules_hash = "abcd"};
+    return {
+        .open = true, .days = {absl::CivilDay(2026, 3, 1), absl::CivilDay(2026, 3, last_day)}, .rules_hash = "abcd"};
   }
   absl::Status RaiseOn(int day, int hour, int last_clean_day) {
     clock_.Set(absl::FromCivil(absl::CivilHour(2026, 3, day, hour), absl::UTCTimeZone()));
@@ -182,7 +181,8 @@ TEST_F(CutoverTest, TheDaysOfOneStageAreNotGoodForTheNext) {
 TEST_F(CutoverTest, HowManyDaysAreBetweenRaisesIsAnOption) {
   const auto open = [this](uint32_t days) {
     cutover_.reset();
-    NW_ASSERT_OK_AND_ASSIGN(cutover_, Cutover::Open(*store_, {.salt = "2026-spring", .days_between_raises = days, .clock = &clock_}));
+    NW_ASSERT_OK_AND_ASSIGN(
+        cutover_, Cutover::Open(*store_, {.salt = "2026-spring", .days_between_raises = days, .clock = &clock_}));
   };
   open(0);
   ASSERT_THAT(RaiseOn(15, 0, 14), IsOk());
@@ -418,10 +418,9 @@ TEST(CutoverOnAFullDisk, GoingDownHoldsAndIsWrittenWithTheNextChange) {
 
   disk.SetFreeSpace(uint64_t{1} << 40);
   ASSERT_THAT(cutover->StopSending("ann", "there is room"), IsOk());
-  EXPECT_THAT(cutover->AuditLog(2),
-              IsOkAndHolds(ElementsAre(LineIs(3, "stop_sending", "sending_stopped: no -> yes"),
-                                       LineIs(4, "route_to_batch", "routed_to_batch: no -> yes"),
-                                       LineIs(5, "lower", "threshold: 10000 -> 500"))));
+  EXPECT_THAT(cutover->AuditLog(2), IsOkAndHolds(ElementsAre(LineIs(3, "stop_sending", "sending_stopped: no -> yes"),
+                                                             LineIs(4, "route_to_batch", "routed_to_batch: no -> yes"),
+                                                             LineIs(5, "lower", "threshold: 10000 -> 500"))));
   cutover.reset();
   store.reset();
   NW_ASSERT_OK_AND_ASSIGN(store, OpenStoreOn(disk.env(), options));

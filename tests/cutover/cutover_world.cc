@@ -26,7 +26,7 @@ CutoverWorld::CutoverWorld(uint64_t seed, Sabotage sabotage, StorePool& stores)
       batch_(chaos_, arbiter_, bank_) {
   const std::string salt = absl::StrCat("salt-", seed);
   northwind_ = std::make_unique<SimulatedNorthwind>(chaos_, arbiter_, bank_, ProcessId::kNorthwind, salt, stores);
-  restores_ = random_.OneIn(6);
+  restores_ = random_.OneIn(4);
   bank_.takes_keys_once = !random_.OneIn(4);
   if (restores_ || random_.OneIn(6)) {
     zombie_ = std::make_unique<SimulatedNorthwind>(chaos_, arbiter_, bank_, ProcessId::kZombie, salt, stores);
@@ -332,7 +332,11 @@ void CutoverWorld::Restore() {
   northwind_ = std::move(zombie_);
   northwind_->TakePlaceOf(ProcessId::kNorthwind);
   for (Payment& payment : payments_) payment.taken = payment.settled = false;
-  Advance();
+  // Whoever restores is careful first: what was northwind's is assigned to the batch now.
+  As(ProcessId::kNorthwind, [this] {
+    if (random_.OneIn(2)) RollBack();
+    Advance();
+  });
 }
 
 // Somebody has seen that the settings are what they should be.
@@ -360,6 +364,7 @@ void CutoverWorld::Settle() {
   northwind_->End(SimulatedNorthwind::How::kPowerCut);  // so that none is to come any more
   northwind_->Start();
   if (!northwind_->running()) return;
+  if (restores_) Advance();
   const bool hand_back = random_.OneIn(2);
   for (int round = 0; round < kSettlingRounds; ++round) {
     northwind_->clock().Advance(absl::Hours(12));
@@ -381,9 +386,9 @@ void CutoverWorld::Settle() {
 
 bool CutoverWorld::AllIsSettled() {
   const auto& rows = northwind_->rows();
-  return rows.size() == payments_.size() &&
-         std::all_of(rows.begin(), rows.end(),
-                     [this](const auto& row) { return row.second.finished || IsUnclear(row.first); });
+  return rows.size() == payments_.size() && std::all_of(rows.begin(), rows.end(), [this](const auto& row) {
+           return row.second.finished || IsUnclear(row.first);
+         });
 }
 
 bool CutoverWorld::IsUnclear(const std::string& id) const {
