@@ -111,7 +111,9 @@ absl::StatusOr<Parts> Open(const Settings& settings) {
   const nw::PostgresClaimsOptions claims{.connection = settings.connection};
   NW_RETURN_IF_ERROR(nw::PostgresClaims::Migrate(claims));
   NW_ASSIGN_OR_RETURN(parts.claims, nw::PostgresClaims::Open(claims));
-  NW_ASSIGN_OR_RETURN(parts.cutover, nw::Cutover::Open(*parts.store, {.salt = "demonstration"}));
+  // All stages in one hour, on the same clean days: what nobody does with money.
+  NW_ASSIGN_OR_RETURN(parts.cutover,
+                      nw::Cutover::Open(*parts.store, {.salt = "demonstration", .days_between_raises = 0}));
   // What the bank has not got must be sent again, which waits for minutes if sending is stopped just then: so it gets everything.
   NW_ASSIGN_OR_RETURN(
       parts.bank, ex::SimulatedRail::Open(settings.bank, {.seed = settings.seed, .lost = 0, .latency = kBankTakes}));

@@ -23,13 +23,16 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/numeric/int128.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "northwind/clock.h"
 #include "northwind/compare.h"
+#include "northwind/ledger.h"
 #include "northwind/payout.h"
 #include "northwind/sequence.h"
 #include "northwind/store.h"
@@ -92,6 +95,7 @@ struct CutoverStatus {
   std::vector<uint32_t> stages;
   bool routed_to_batch = false;  // the switch: every new id goes to the batch, whatever the threshold
   bool sending_stopped = false;  // the other: nothing is submitted to the rail; claimed payouts are still asked about
+  uint64_t sending = 0;          // submissions of this process's ClaimedRails that have begun and not returned
   uint64_t merchants = 0;        // known
   uint64_t allowed = 0;
   uint64_t denied = 0;
@@ -172,6 +176,9 @@ struct CutoverOptions {
   std::string salt;
   // Ascending basis points, the last kBasisPoints.
   std::vector<uint32_t> stages = {500, 2'500, 10'000};
+  // So many of the gate's clean days Raise wants to be later than the day (UTC) of the last raise, forced or not; 0 … 365. With 0, the
+  // days that were clean for one stage are good for the next.
+  uint32_t days_between_raises = 1;
   Clock* clock = nullptr;  // the system's if null
 };
 
@@ -185,8 +192,10 @@ struct ResiduePage {
 };
 struct HandBackResult {
   uint64_t handed = 0;  // claimed for the batch now: it pays them, and northwind cannot any more
-  uint64_t kept = 0;    // claimed by northwind: paid, or not known: never handed over
+  uint64_t kept = 0;    // claimed by northwind: paid, or not known: never handed over, whatever the assignment says
   uint64_t before = 0;  // the batch had them
+  uint64_t finished =
+      0;  // nobody has to pay them: not residue any more, or no money is held for them; never handed over
 };
 
 // Which system settles what. Everything is in the Store, under host keys that begin with "nw/cutover/"; PostgreSQL is not needed
@@ -209,13 +218,14 @@ class Cutover {
   absl::StatusOr<Assignment> Find(std::string_view id) const;  // NotFound
   // What a new id of the merchant would get now; the batch if that cannot be read.
   SettlementSystem Peek(std::string_view merchant_id) const;
-  // They have come to their end (paid, failed, canceled) and are residue no more. Ids that are not assigned are passed over. Up to
+  // They have come to their end (paid, failed, canceled), or never had a beginning (the ledger rejected the request), and are residue no more. Ids that are not assigned are passed over. Up to
   // kMaxAssignBatch.
   absl::Status Finish(absl::Span<const std::string> ids);
 
   // ---- Up: needs the gate
   // FailedPrecondition in a shadow store, as for Override::kAllow: nobody would pay what it takes from the batch.
-  // To the next stage. FailedPrecondition with the gate's reasons if it is shut, if routing is switched to the batch, or at the last stage.
+  // To the next stage. FailedPrecondition with the gate's reasons if it is shut, if too few of its clean days are later than the last raise
+  // (CutoverOptions::days_between_raises), if routing is switched to the batch, or at the last stage.
   absl::Status Raise(const ParallelRun& run, std::string_view actor, std::string_view reason);
   absl::Status ForceRaise(uint32_t threshold, std::string_view actor,
                           std::string_view reason);  // no gate; said so in the log
@@ -226,7 +236,10 @@ class Cutover {
 
   // ---- Down: needs nothing
   // If the store refuses the write (a full disk, say), its error comes back, but the change holds in this process from now on, and
-  // becomes durable with the next one that can be written. Calls of the rail that are under way end; none begins after StopSending returns.
+  // becomes durable with the next write of any kind, under an epoch and with a line of its own.
+  // StopSending waits for no call of the rail: those that had begun are in CutoverStatus::sending until they end. A submission begins when
+  // ClaimedRail, having the claim, looks at the switch for the last time, right before it calls the rail: after StopSending has returned none
+  // begins, and once `sending` is 0, none reaches the rail from this process.
   // InvalidArgument if it is not lower.
   absl::Status Lower(uint32_t threshold, std::string_view actor, std::string_view reason);
   absl::Status RouteToBatch(std::string_view actor, std::string_view reason);
@@ -247,8 +260,11 @@ class Cutover {
   // What is assigned to northwind and not finished, with who claimed it; limit 1 … kMaxAuditPage.
   absl::StatusOr<ResiduePage> Residue(ClaimArbiter& claims, std::string_view after = {}, size_t limit = 100) const;
   // Claims for the batch what northwind has not claimed. Unavailable if the arbiter is: what was done is done, call it again.
+  // With a ledger, also what was rejected, canceled or has failed there stays where it is, though nobody has called Finish: of ids of
+  // payouts, only those that money is held for are handed over. Always give it if ids are payouts of a ledger.
   absl::StatusOr<HandBackResult> HandBack(ClaimArbiter& claims, absl::Span<const std::string> ids,
-                                          std::string_view actor, std::string_view reason);
+                                          std::string_view actor, std::string_view reason,
+                                          const Ledger* ledger = nullptr);
   // Tells the arbiter the epoch, so that processes with older settings claim nothing. To be called after changes, and again until it
   // succeeds; claims of this object carry the newest epoch always.
   absl::Status PublishEpoch(ClaimArbiter& claims) const;
@@ -260,7 +276,11 @@ class Cutover {
  private:
   class Core;
   friend struct internal::CutoverOnGate;  // northwind's own tests, on a gate of their own
+  friend class ClaimedRail;
   explicit Cutover(std::unique_ptr<Core> core);
+  // Whether a submission may begin; if so, it is counted until it ends.
+  bool BeginSending() const;
+  void EndSending() const;
 
   std::unique_ptr<Core> core_;
 };
@@ -269,7 +289,8 @@ class Cutover {
 // that shows in the payout's timeline, until an event says what became of it. Thread-safe as the parts are.
 //
 // Exactly once: the rail is submitted to only by the attempt that made the claim, or after the rail itself has said kNotFound. The arbiter
-// cannot be reached: the payout waits (kUnknown, as the claim may have been made). A claim is never given back.
+// cannot be reached: the payout waits (kUnknown, as the claim may have been made). A claim is never given back. What northwind has claimed it
+// sees to the end, even if the store, restored from a backup, has another assignment for it or none.
 class ClaimedRail final : public PayoutRail {
  public:
   // All must outlive it.
@@ -278,11 +299,22 @@ class ClaimedRail final : public PayoutRail {
   RailAnswer Submit(const PayoutInstruction& payout) override;
   RailAnswer Query(const PayoutInstruction& payout) override;
   bool ClaimsFirst() const override { return true; }
+  // Claims for northwind, whoever it is assigned to, so that the batch never pays it. FailedPrecondition if the batch has claimed it, if
+  // northwind has (an attempt that this store need not know of may have paid it), or if the epoch is stale; Unavailable if that cannot
+  // be told: ask again, which goes on with the same claim as long as this object lives.
+  absl::Status ClaimToCancel(const PayoutInstruction& payout) override;
 
  private:
+  RailAnswer SubmitUnassigned(const PayoutInstruction& payout, const CutoverStatus& status, const std::string& why);
+  RailAnswer SubmitHeld(const PayoutInstruction& payout);
+  RailAnswer Send(const PayoutInstruction& payout);
+
   PayoutRail& rail_;
   ClaimArbiter& claims_;
   const Cutover& cutover_;
+  absl::Mutex mutex_;
+  // Of claims to cancel that were not answered.
+  std::map<std::string, std::array<uint8_t, 16>> cancels_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace northwind

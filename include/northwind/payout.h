@@ -78,6 +78,9 @@ class PayoutRail {
   virtual RailAnswer Query(const PayoutInstruction& payout) = 0;
   // Whether it submits nothing without a claim, as ClaimedRail does. A rail around another answers as that one.
   virtual bool ClaimsFirst() const { return false; }
+  // Makes sure, for ever, that nobody else pays this payout, which has not been submitted: asked before it is canceled. An error: it is not
+  // canceled. Whoever ClaimsFirst must answer it; a rail around another passes it on.
+  virtual absl::Status ClaimToCancel(const PayoutInstruction& payout);
 };
 
 enum class PayoutState : uint8_t {
@@ -202,7 +205,8 @@ class Payouts {
   absl::StatusOr<size_t> WorkOnce();
 
   // Cancels a payout that the rail has not been called for: an event PAYOUT_CANCELED, durable when it returns. FailedPrecondition if it has
-  // been (even if it was withheld: somebody else may be paying it) or is final, NotFound if there is no such payout. Cancel so, and not by an event of your own, so that the
+  // been (even if it was withheld: somebody else may be paying it) or is final, NotFound if there is no such payout. Beside a batch, the rail
+  // claims it first (ClaimToCancel, whose errors come back as they are), so that the batch cannot pay what is canceled. Cancel so, and not by an event of your own, so that the
   // rail cannot be told at the same moment.
   absl::Status Cancel(std::string_view payout_id);
 

@@ -39,14 +39,15 @@ absl::StatusOr<std::vector<Assignment>> Cutover::Core::Assign(absl::Span<const R
     NW_RETURN_IF_ERROR(internal::CheckMerchantId(request.merchant_id));
   }
   absl::MutexLock write_lock(&write_mutex_);
-  const Settings settings = live();
+  WriteSet writes;
+  const Settings settings = WithUnwritten(writes);
   const absl::Time now = clock_.Now();
   absl::flat_hash_map<std::string_view, MerchantStanding> standings;
   absl::flat_hash_map<std::string_view, size_t> seen;  // in this call
   std::vector<Assignment> answers;
   answers.reserve(requests.size());
-  WriteSet writes;
   uint64_t residue = 0;
+  bool made_any = false;
   for (const RouteRequest& request : requests) {
     if (const auto again = seen.find(request.id); again != seen.end()) {
       const Assignment first = answers[again->second];
@@ -73,19 +74,17 @@ absl::StatusOr<std::vector<Assignment>> Cutover::Core::Assign(absl::Span<const R
                                                              .reason = reason,
                                                              .epoch = settings.epoch,
                                                              .at = now});
+    made_any = true;
     writes.Put(Space::kHost, internal::CutoverKey(internal::kAssignmentPrefix, made.id),
                internal::EncodeAssignment(made));
     if (system != SettlementSystem::kNorthwind) continue;
     writes.Put(Space::kHost, internal::CutoverKey(internal::kResiduePrefix, made.id), "");
     ++residue;
   }
-  if (writes.empty()) return answers;
+  if (!made_any) return answers;
   Counts counts = this->counts();
   counts.residue += residue;
-  writes.Put(Space::kHost, internal::kCutoverCountsKey, internal::EncodeCounts(counts));
-  NW_RETURN_IF_ERROR(engine_.Write(writes));
-  absl::MutexLock lock(&state_mutex_);
-  counts_ = counts;
+  NW_RETURN_IF_ERROR(WriteAndTake(settings, counts, writes));
   return answers;
 }
 
@@ -122,11 +121,7 @@ absl::Status Cutover::Core::Finish(absl::Span<const std::string> ids) {
   if (taken == 0) return absl::OkStatus();
   Counts counts = this->counts();
   counts.residue -= taken;
-  writes.Put(Space::kHost, internal::kCutoverCountsKey, internal::EncodeCounts(counts));
-  NW_RETURN_IF_ERROR(engine_.Write(writes));
-  absl::MutexLock lock(&state_mutex_);
-  counts_ = counts;
-  return absl::OkStatus();
+  return WriteAndTake(WithUnwritten(writes), counts, writes);
 }
 
 }  // namespace northwind

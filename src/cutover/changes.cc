@@ -26,6 +26,21 @@ absl::Status CheckGate(const GateStatus& gate) {
   return Error(absl::StatusCode::kFailedPrecondition, "cutover: the gate is shut: ", absl::StrJoin(gate.reasons, "; "));
 }
 
+// Days are compared by the date in UTC.
+absl::CivilDay DayOf(absl::Time at) { return absl::ToCivilDay(at, absl::UTCTimeZone()); }
+uint32_t NumberOf(absl::CivilDay day) { return static_cast<uint32_t>(day - absl::CivilDay(1970, 1, 1)); }
+
+// Each stage is judged by days of its own: those that were clean before the last raise say nothing of what it moved.
+absl::Status CheckDaysSinceRaise(const GateStatus& gate, uint32_t raised_on, uint32_t needed) {
+  if (raised_on == 0 || needed == 0) return absl::OkStatus();
+  const absl::CivilDay raise = absl::CivilDay(1970, 1, 1) + raised_on;
+  const auto days =
+      std::count_if(gate.days.begin(), gate.days.end(), [raise](absl::CivilDay day) { return day > raise; });
+  if (days >= needed) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "cutover: the last raise was on ", absl::FormatCivilTime(raise),
+               ", and ", days, " of the gate's clean days are later; it takes ", needed);
+}
+
 // What the gate was open by.
 std::string Describe(const GateStatus& gate) {
   std::string out = absl::StrCat("gate: ", gate.days.size(), " clean days");
@@ -50,25 +65,29 @@ absl::Status Cutover::Core::CheckLive() const {
 absl::Status Cutover::Core::Raise(const GateStatus& gate, std::string_view actor, std::string_view reason) {
   NW_RETURN_IF_ERROR(CheckGate(gate));
   NW_RETURN_IF_ERROR(CheckLive());
-  return Change({actor, "raise", reason, Describe(gate)}, Direction::kUp, [this](Settings& settings) {
+  return Change({actor, "raise", reason, Describe(gate)}, Direction::kUp, [this, &gate](Settings& settings) {
     if (settings.routed_to_batch) return absl::FailedPreconditionError("cutover: routing is switched to the batch");
     const auto stage = std::upper_bound(options_.stages.begin(), options_.stages.end(), settings.threshold);
     if (stage == options_.stages.end()) return absl::FailedPreconditionError("cutover: this is the last stage");
+    NW_RETURN_IF_ERROR(CheckDaysSinceRaise(gate, settings.raised_on, options_.days_between_raises));
     settings.threshold = *stage;
+    settings.raised_on = NumberOf(DayOf(clock_.Now()));
     return absl::OkStatus();
   });
 }
 
 absl::Status Cutover::Core::ForceRaise(uint32_t threshold, std::string_view actor, std::string_view reason) {
   NW_RETURN_IF_ERROR(CheckLive());
-  return Change({actor, "force_raise", reason, "without the gate"}, Direction::kUp, [threshold](Settings& settings) {
-    if (threshold <= settings.threshold || threshold > kBasisPoints) {
-      return Error(absl::StatusCode::kInvalidArgument, "cutover: the threshold is ", settings.threshold,
-                   " and can be raised to at most ", kBasisPoints, ", not to ", threshold);
-    }
-    settings.threshold = threshold;
-    return absl::OkStatus();
-  });
+  return Change({actor, "force_raise", reason, "without the gate"}, Direction::kUp,
+                [this, threshold](Settings& settings) {
+                  if (threshold <= settings.threshold || threshold > kBasisPoints) {
+                    return Error(absl::StatusCode::kInvalidArgument, "cutover: the threshold is ", settings.threshold,
+                                 " and can be raised to at most ", kBasisPoints, ", not to ", threshold);
+                  }
+                  settings.threshold = threshold;
+                  settings.raised_on = NumberOf(DayOf(clock_.Now()));
+                  return absl::OkStatus();
+                });
 }
 
 absl::Status Cutover::Core::ResumeRouting(const GateStatus& gate, std::string_view actor, std::string_view reason) {

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
 #include "northwind/cutover.h"
 #include "src/base/error.h"
 #include "src/cutover/claim_token.h"
 
 namespace northwind {
+
+using internal::Error;
+
 namespace {
 
 // How long a payout waits that is not northwind's, or not yet. The policy's own delay grows past it.
 constexpr absl::Duration kWait = absl::Minutes(3);
 constexpr std::string_view kTaken = "the batch has claimed it";
+constexpr std::string_view kStopped = "sending is stopped";
 
 RailAnswer Withheld(const CutoverStatus& status, std::string reason) {
   return {.state = RailState::kWithheld, .reason = std::move(reason), .not_before = status.at + kWait};
@@ -24,10 +30,23 @@ RailAnswer Unknown(std::string_view what, const absl::Status& status) {
   return {.state = RailState::kUnknown, .reason = std::string(what).append(": ").append(status.ToString())};
 }
 
+std::string Stale(const CutoverStatus& status) {
+  return "epoch " + std::to_string(status.epoch) + " is older than the published one";
+}
+
+ClaimRequest RequestFor(const PayoutInstruction& payout, const CutoverStatus& status,
+                        const std::array<uint8_t, 16>& token) {
+  return {.id = payout.payout_id,
+          .merchant_id = payout.merchant_id,
+          .system = SettlementSystem::kNorthwind,
+          .epoch = status.epoch,
+          .token = token};
+}
+
 // Why a payout that nobody has claimed is not sent; nothing if it may be.
 absl::StatusOr<std::optional<std::string>> WhyWithheld(const Cutover& cutover, const CutoverStatus& status,
                                                        std::string_view id) {
-  if (status.sending_stopped) return "sending is stopped";
+  if (status.sending_stopped) return std::string(kStopped);
   const absl::StatusOr<Assignment> assignment = cutover.Find(id);
   if (absl::IsNotFound(assignment.status())) return "it is not assigned";
   if (!assignment.ok()) return assignment.status();
@@ -39,31 +58,80 @@ absl::StatusOr<std::optional<std::string>> WhyWithheld(const Cutover& cutover, c
 
 RailAnswer ClaimedRail::Submit(const PayoutInstruction& payout) {
   const CutoverStatus status = cutover_.Status();
+  if (status.sending_stopped) return Withheld(status, std::string(kStopped));
   const auto why = WhyWithheld(cutover_, status, payout.payout_id);
   if (!why.ok()) return Withheld(status, "its assignment cannot be read: " + why.status().ToString());
-  if (why->has_value()) return Withheld(status, **why);
+  if (why->has_value()) return SubmitUnassigned(payout, status, **why);
 
-  const absl::StatusOr<ClaimVerdict> verdict = internal::ClaimTwice(claims_, {.id = payout.payout_id,
-                                                                              .merchant_id = payout.merchant_id,
-                                                                              .system = SettlementSystem::kNorthwind,
-                                                                              .epoch = status.epoch,
-                                                                              .token = internal::NewClaimToken()});
+  const absl::StatusOr<ClaimVerdict> verdict =
+      internal::ClaimTwice(claims_, RequestFor(payout, status, internal::NewClaimToken()));
   // Whether there is a claim now is not known, and so nothing may be said of it but that.
   if (!verdict.ok()) return Unknown("waits for the claim", verdict.status());
   switch (*verdict) {
     case ClaimVerdict::kClaimed:
-      return rail_.Submit(payout);
-    case ClaimVerdict::kHeld: {
-      // An attempt before this one claimed it, and may have submitted it, or be about to. Only the rail can tell.
-      RailAnswer answer = rail_.Query(payout);
-      return answer.state == RailState::kNotFound ? rail_.Submit(payout) : std::move(answer);
-    }
+      return Send(payout);
+    case ClaimVerdict::kHeld:
+      return SubmitHeld(payout);
     case ClaimVerdict::kOther:
       return Withheld(status, std::string(kTaken));
     case ClaimVerdict::kStale:
-      return Withheld(status, "epoch " + std::to_string(status.epoch) + " is older than the published one");
+      return Withheld(status, Stale(status));
   }
   return Unknown("waits for the claim", absl::InternalError("the arbiter answers what is no verdict"));
+}
+
+// A store that was restored knows less than the arbiter: what northwind claimed in the days that it has lost nobody else will pay.
+RailAnswer ClaimedRail::SubmitUnassigned(const PayoutInstruction& payout, const CutoverStatus& status,
+                                         const std::string& why) {
+  const absl::StatusOr<std::optional<ClaimRecord>> claim = claims_.Find(payout.payout_id);
+  if (!claim.ok()) return Unknown("who has claimed it cannot be told", claim.status());
+  if (!claim->has_value()) return Withheld(status, why);
+  const bool ours = (*claim)->system == SettlementSystem::kNorthwind;
+  return ours ? SubmitHeld(payout) : Withheld(status, std::string(kTaken));
+}
+
+// An attempt before this one claimed it, and may have submitted it, or be about to. Only the rail can tell.
+RailAnswer ClaimedRail::SubmitHeld(const PayoutInstruction& payout) {
+  RailAnswer answer = rail_.Query(payout);
+  return answer.state == RailState::kNotFound ? Send(payout) : std::move(answer);
+}
+
+// Claims and the rail's answers take their time, so sending may have been stopped meanwhile. What is not sent for that stays claimed, and
+// is submitted as what an attempt before has claimed.
+RailAnswer ClaimedRail::Send(const PayoutInstruction& payout) {
+  if (!cutover_.BeginSending()) return Withheld(cutover_.Status(), std::string(kStopped));
+  const absl::Cleanup end = [this] { cutover_.EndSending(); };
+  return rail_.Submit(payout);
+}
+
+absl::Status ClaimedRail::ClaimToCancel(const PayoutInstruction& payout) {
+  const CutoverStatus status = cutover_.Status();
+  std::array<uint8_t, 16> token;
+  {
+    absl::MutexLock lock(&mutex_);
+    token = cancels_.emplace(payout.payout_id, internal::NewClaimToken()).first->second;
+  }
+  const absl::StatusOr<ClaimVerdict> verdict = internal::ClaimTwice(claims_, RequestFor(payout, status, token));
+  if (!verdict.ok()) return verdict.status();
+  {
+    absl::MutexLock lock(&mutex_);
+    cancels_.erase(payout.payout_id);
+  }
+  const auto refuse = [&payout](std::string_view why) {
+    return Error(absl::StatusCode::kFailedPrecondition, "payout ", payout.payout_id,
+                 " cannot be canceled: ", internal::ToAbsl(why));
+  };
+  switch (*verdict) {
+    case ClaimVerdict::kClaimed:
+      return absl::OkStatus();
+    case ClaimVerdict::kHeld:
+      return refuse("northwind has claimed it before, and may have paid it");
+    case ClaimVerdict::kOther:
+      return refuse(kTaken);
+    case ClaimVerdict::kStale:
+      return refuse(Stale(status));
+  }
+  return absl::InternalError("the arbiter answers what is no verdict");
 }
 
 RailAnswer ClaimedRail::Query(const PayoutInstruction& payout) {

@@ -57,8 +57,12 @@ class Cutover::Core {
   // ---- residue.cc
   absl::StatusOr<ResiduePage> Residue(ClaimArbiter& claims, std::string_view after, size_t limit) const;
   absl::StatusOr<HandBackResult> HandBack(ClaimArbiter& claims, absl::Span<const std::string> ids,
-                                          std::string_view actor, std::string_view reason);
+                                          std::string_view actor, std::string_view reason, const Ledger* ledger);
   absl::Status PublishEpoch(ClaimArbiter& claims) const;
+
+  // A submission begins, unless sending is stopped: one moment for both, so that none begins after the switch is set.
+  bool BeginSending();
+  void EndSending();
 
   CutoverStatus Status() const;
   absl::StatusOr<std::vector<AuditLine>> AuditLog(uint64_t after, size_t limit) const;
@@ -84,14 +88,29 @@ class Cutover::Core {
   Counts counts() const;
   // Brings about what `change` makes of the settings. Nothing happens if that is what they are.
   absl::Status Change(const Note& note, Direction direction, absl::FunctionRef<absl::Status(Settings&)> change);
+  // Now, of a change that `detail` describes; without an epoch.
+  AuditLine LineOf(const Note& note, std::string detail) const;
+  // A change that holds, and could not be written: what it made of the settings, and its line.
+  struct Unwritten {
+    Settings settings;
+    AuditLine line;
+  };
+  // What is durable once `writes` are: the live settings, whose changes that could not be written get their epochs and lines in them, in
+  // the order in which they were made. What is written then begins with this, whatever it is.
+  Settings WithUnwritten(internal::WriteSet& writes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // Writes, and takes over what is durable then.
+  absl::Status WriteAndTake(Settings settings, const Counts& counts, internal::WriteSet& writes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   // Makes settings, counts and a line of the log durable together with `writes`, and takes them over.
   absl::Status Commit(const Note& note, Settings next, const Counts& counts, internal::WriteSet& writes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
 
   // A line of the log that changes no settings; `finished` are residue no more, in the same write.
   absl::Status AddLine(const Note& note, absl::Span<const std::string> finished);
-  absl::Status HandBackOne(ClaimArbiter& claims, const Assignment& assignment, HandBackResult& result,
-                           std::vector<std::string>& gone) const;
+  absl::Status HandBackOne(ClaimArbiter& claims, const Assignment& assignment, const Ledger* ledger,
+                           HandBackResult& result, std::vector<std::string>& gone) const;
+  // Whether it is residue, and money is held for it in the ledger, if there is one.
+  absl::StatusOr<bool> IsToBePaid(std::string_view id, const Ledger* ledger) const;
   // Takes out of the residue what is in it; how many that were.
   absl::StatusOr<uint64_t> TakeFromResidue(absl::Span<const std::string> ids, internal::WriteSet& writes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
@@ -102,10 +121,12 @@ class Cutover::Core {
   Clock& clock_;
 
   absl::Mutex write_mutex_;  // before state_mutex_; held over writes
+  std::vector<Unwritten> unwritten_ ABSL_GUARDED_BY(write_mutex_);
   mutable absl::Mutex state_mutex_;
   Settings durable_ ABSL_GUARDED_BY(state_mutex_);
   Settings live_ ABSL_GUARDED_BY(state_mutex_);  // durable_, and what of going down could not be written
   Counts counts_ ABSL_GUARDED_BY(state_mutex_);
+  uint64_t sending_ ABSL_GUARDED_BY(state_mutex_) = 0;
 };
 
 namespace internal {

@@ -3,6 +3,7 @@
 // The front, and how settings are kept and changed.
 #include "northwind/cutover.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "northwind/status.h"
@@ -69,39 +70,79 @@ absl::Status Cutover::Core::Change(const Note& note, Direction direction,
   NW_RETURN_IF_ERROR(internal::CheckActor(note.actor));
   NW_RETURN_IF_ERROR(internal::CheckReason(note.reason));
   absl::MutexLock write_lock(&write_mutex_);
-  Settings next = live();
+  const Settings before = live();
+  Settings next = before;
   NW_RETURN_IF_ERROR(change(next));
-  const bool written_already = next == durable();
-  if (written_already || direction == Direction::kDown) {
+  const bool changes = next != before;
+  if (!changes && unwritten_.empty()) return absl::OkStatus();
+  if (direction == Direction::kDown) {
     absl::MutexLock lock(&state_mutex_);
     live_ = next;
   }
-  if (written_already) return absl::OkStatus();
   WriteSet writes;
-  const absl::Status status = Commit(note, next, counts(), writes);
+  const absl::Status status =
+      changes ? Commit(note, next, counts(), writes) : WriteAndTake(WithUnwritten(writes), counts(), writes);
   if (status.ok() || direction == Direction::kUp) return status;
+  if (changes) unwritten_.push_back({next, LineOf(note, DescribeChange(before, next))});
   return Error(status.code(), "cutover: this holds until the store is closed, but is not durable: ", status.message());
 }
 
-absl::Status Cutover::Core::Commit(const Note& note, Settings next, const Counts& counts, WriteSet& writes) {
-  const Settings before = durable();
-  if (note.epoch == Note::Epoch::kNext && next.epoch == before.epoch) ++next.epoch;
-  std::string detail = DescribeChange(before, next);
+AuditLine Cutover::Core::LineOf(const Note& note, std::string detail) const {
   if (!note.detail.empty()) detail.append(detail.empty() ? "" : "; ").append(note.detail);
-  AppendAuditLine({.at = clock_.Now(),
-                   .epoch = next.epoch,
-                   .actor = std::string(note.actor),
-                   .action = std::string(note.action),
-                   .detail = std::move(detail),
-                   .reason = std::string(note.reason)},
-                  next.audit, writes);
-  writes.Put(Space::kHost, internal::kCutoverSettingsKey, EncodeSettings(next));
+  return {.at = clock_.Now(),
+          .actor = std::string(note.actor),
+          .action = std::string(note.action),
+          .detail = std::move(detail),
+          .reason = std::string(note.reason)};
+}
+
+internal::CutoverSettings Cutover::Core::WithUnwritten(WriteSet& writes) const {
+  Settings settings = durable();
+  for (const Unwritten& change : unwritten_) {
+    Settings next = change.settings;
+    next.epoch = settings.epoch + 1;
+    next.audit = settings.audit;
+    AuditLine line = change.line;
+    line.epoch = next.epoch;
+    line.detail.append("; could not be written at the time");
+    AppendAuditLine(std::move(line), next.audit, writes);
+    settings = std::move(next);
+  }
+  return settings;
+}
+
+absl::Status Cutover::Core::Commit(const Note& note, Settings next, const Counts& counts, WriteSet& writes) {
+  const Settings before = WithUnwritten(writes);
+  next.audit = before.audit;
+  next.epoch = std::max(next.epoch, before.epoch);
+  if (note.epoch == Note::Epoch::kNext && next.epoch == before.epoch) ++next.epoch;
+  AuditLine line = LineOf(note, DescribeChange(before, next));
+  line.epoch = next.epoch;
+  AppendAuditLine(std::move(line), next.audit, writes);
+  return WriteAndTake(std::move(next), counts, writes);
+}
+
+absl::Status Cutover::Core::WriteAndTake(Settings settings, const Counts& counts, WriteSet& writes) {
+  writes.Put(Space::kHost, internal::kCutoverSettingsKey, EncodeSettings(settings));
   writes.Put(Space::kHost, internal::kCutoverCountsKey, EncodeCounts(counts));
   NW_RETURN_IF_ERROR(engine_.Write(writes));
+  unwritten_.clear();
   absl::MutexLock lock(&state_mutex_);
-  durable_ = live_ = std::move(next);
+  durable_ = live_ = std::move(settings);
   counts_ = counts;
   return absl::OkStatus();
+}
+
+bool Cutover::Core::BeginSending() {
+  absl::MutexLock lock(&state_mutex_);
+  if (live_.sending_stopped) return false;
+  ++sending_;
+  return true;
+}
+
+void Cutover::Core::EndSending() {
+  absl::MutexLock lock(&state_mutex_);
+  --sending_;
 }
 
 CutoverStatus Cutover::Core::Status() const {
@@ -112,6 +153,7 @@ CutoverStatus Cutover::Core::Status() const {
           .stages = options_.stages,
           .routed_to_batch = live_.routed_to_batch,
           .sending_stopped = live_.sending_stopped,
+          .sending = sending_,
           .merchants = counts_.merchants,
           .allowed = counts_.allowed,
           .denied = counts_.denied,
@@ -183,10 +225,13 @@ absl::StatusOr<ResiduePage> Cutover::Residue(ClaimArbiter& claims, std::string_v
   return core_->Residue(claims, after, limit);
 }
 absl::StatusOr<HandBackResult> Cutover::HandBack(ClaimArbiter& claims, absl::Span<const std::string> ids,
-                                                 std::string_view actor, std::string_view reason) {
-  return core_->HandBack(claims, ids, actor, reason);
+                                                 std::string_view actor, std::string_view reason,
+                                                 const Ledger* ledger) {
+  return core_->HandBack(claims, ids, actor, reason, ledger);
 }
 absl::Status Cutover::PublishEpoch(ClaimArbiter& claims) const { return core_->PublishEpoch(claims); }
+bool Cutover::BeginSending() const { return core_->BeginSending(); }
+void Cutover::EndSending() const { core_->EndSending(); }
 CutoverStatus Cutover::Status() const { return core_->Status(); }
 absl::StatusOr<std::vector<AuditLine>> Cutover::AuditLog(uint64_t after, size_t limit) const {
   return core_->AuditLog(after, limit);

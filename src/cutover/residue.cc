@@ -21,7 +21,8 @@ using internal::WriteSet;
 namespace {
 
 std::string Describe(const HandBackResult& result) {
-  return absl::StrCat("handed: ", result.handed, ", kept: ", result.kept, ", before: ", result.before);
+  return absl::StrCat("handed: ", result.handed, ", kept: ", result.kept, ", before: ", result.before,
+                      ", finished: ", result.finished);
 }
 
 std::string Describe(absl::Span<const std::string> ids) {
@@ -58,7 +59,8 @@ absl::StatusOr<ResiduePage> Cutover::Core::Residue(ClaimArbiter& claims, std::st
 }
 
 absl::StatusOr<HandBackResult> Cutover::Core::HandBack(ClaimArbiter& claims, absl::Span<const std::string> ids,
-                                                       std::string_view actor, std::string_view reason) {
+                                                       std::string_view actor, std::string_view reason,
+                                                       const Ledger* ledger) {
   NW_RETURN_IF_ERROR(internal::CheckActor(actor));
   NW_RETURN_IF_ERROR(internal::CheckReason(reason));
   if (ids.size() > kMaxAssignBatch) {
@@ -76,7 +78,7 @@ absl::StatusOr<HandBackResult> Cutover::Core::HandBack(ClaimArbiter& claims, abs
   absl::Status status;
   std::vector<std::string> gone;  // to the batch
   for (const Assignment& assignment : assignments) {
-    status = HandBackOne(claims, assignment, result, gone);
+    status = HandBackOne(claims, assignment, ledger, result, gone);
     if (!status.ok()) break;
   }
   std::string detail = Describe(result);
@@ -86,10 +88,27 @@ absl::StatusOr<HandBackResult> Cutover::Core::HandBack(ClaimArbiter& claims, abs
   return result;
 }
 
-absl::Status Cutover::Core::HandBackOne(ClaimArbiter& claims, const Assignment& assignment, HandBackResult& result,
-                                        std::vector<std::string>& gone) const {
-  if (assignment.system == SettlementSystem::kBatch) {
-    ++result.before;
+absl::StatusOr<bool> Cutover::Core::IsToBePaid(std::string_view id, const Ledger* ledger) const {
+  NW_ASSIGN_OR_RETURN(const auto residue,
+                      engine_.Get(Space::kHost, internal::CutoverKey(internal::kResiduePrefix, id)));
+  if (!residue.has_value() || ledger == nullptr) return residue.has_value();
+  NW_ASSIGN_OR_RETURN(const std::vector<TransactionView> holds,
+                      ledger->FindByReference(EventCode(EventType::kPayoutRequested), id, 1));
+  return !holds.empty() && !holds.front().remaining.is_zero();
+}
+
+absl::Status Cutover::Core::HandBackOne(ClaimArbiter& claims, const Assignment& assignment, const Ledger* ledger,
+                                        HandBackResult& result, std::vector<std::string>& gone) const {
+  const bool to_batch = assignment.system == SettlementSystem::kBatch;
+  NW_ASSIGN_OR_RETURN(const bool to_be_paid, IsToBePaid(assignment.id, ledger));
+  if (to_batch || !to_be_paid) {
+    // In a store that was restored, the batch's may have been northwind's before.
+    NW_ASSIGN_OR_RETURN(const std::optional<ClaimRecord> claim, claims.Find(assignment.id));
+    if (!claim.has_value()) {
+      ++(to_batch ? result.before : result.finished);
+    } else {
+      ++(claim->system == SettlementSystem::kNorthwind ? result.kept : result.before);
+    }
     return absl::OkStatus();
   }
   const ClaimRequest request{.id = assignment.id,

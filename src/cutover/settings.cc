@@ -12,7 +12,9 @@
 namespace northwind::internal {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersionWithoutRaise = 1;
+constexpr uint32_t kMaxDaysBetweenRaises = 365;
 constexpr uint8_t kRoutedBit = 1;
 constexpr uint8_t kStoppedBit = 2;
 
@@ -42,6 +44,10 @@ absl::Status CheckCutoverOptions(const CutoverOptions& options) {
     return Error(absl::StatusCode::kInvalidArgument, "cutover: stages must be ascending basis points from 1 to ",
                  kBasisPoints, ", which is the last");
   }
+  if (options.days_between_raises > kMaxDaysBetweenRaises) {
+    return Error(absl::StatusCode::kInvalidArgument, "cutover: up to ", kMaxDaysBetweenRaises,
+                 " days between raises, not ", options.days_between_raises);
+  }
   return absl::OkStatus();
 }
 
@@ -55,6 +61,7 @@ std::string EncodeSettings(const CutoverSettings& settings) {
       static_cast<char>((settings.routed_to_batch ? kRoutedBit : 0) | (settings.sending_stopped ? kStoppedBit : 0)));
   PutVarint64(out, settings.audit.lines);
   out.append(AsBytes(settings.audit.hash));
+  PutVarint64(out, settings.raised_on);
   return out;
 }
 
@@ -63,10 +70,12 @@ absl::StatusOr<CutoverSettings> DecodeSettings(std::string_view bytes) {
   CutoverSettings settings;
   uint8_t version = 0, switches = 0;
   std::string_view salt, hash;
-  if (!in.GetByte(version) || version != kVersion || !in.GetBytes(kMaxSaltBytes, salt) || !IsSalt(salt) ||
-      !in.GetVarint64(settings.epoch) || !in.GetVarint(settings.threshold) || settings.threshold > kBasisPoints ||
-      !in.GetByte(switches) || switches > (kRoutedBit | kStoppedBit) || !in.GetVarint64(settings.audit.lines) ||
-      !in.GetRaw(settings.audit.hash.size(), hash) || !in.AtEnd()) {
+  if (!in.GetByte(version) || (version != kVersion && version != kVersionWithoutRaise) ||
+      !in.GetBytes(kMaxSaltBytes, salt) || !IsSalt(salt) || !in.GetVarint64(settings.epoch) ||
+      !in.GetVarint(settings.threshold) || settings.threshold > kBasisPoints || !in.GetByte(switches) ||
+      switches > (kRoutedBit | kStoppedBit) || !in.GetVarint64(settings.audit.lines) ||
+      !in.GetRaw(settings.audit.hash.size(), hash) ||
+      (version != kVersionWithoutRaise && !in.GetVarint(settings.raised_on)) || !in.AtEnd()) {
     return absl::DataLossError("cutover: the settings are damaged");
   }
   settings.salt = salt;

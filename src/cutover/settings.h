@@ -2,8 +2,9 @@
 //
 // What decides who settles, as it is kept, and the decision itself.
 //
-//   "nw/cutover/settings" → u8(1) bytes(salt) varint(epoch) varint(threshold) u8(1 routed to the batch | 2 sending stopped)
+//   "nw/cutover/settings" → u8(2) bytes(salt) varint(epoch) varint(threshold) u8(1 routed to the batch | 2 sending stopped)
 //                           varint(lines of the audit log) hash of the last line(32; zero before the first)
+//                           varint(day of the last raise, UTC, since 1970-01-01; 0 before the first). u8(1): without the day
 #ifndef NORTHWIND_SRC_CUTOVER_SETTINGS_H_
 #define NORTHWIND_SRC_CUTOVER_SETTINGS_H_
 
@@ -40,6 +41,7 @@ struct CutoverSettings {
   bool routed_to_batch = false;
   bool sending_stopped = false;
   AuditEnd audit;
+  uint32_t raised_on = 0;  // days since 1970-01-01 in UTC; 0: never
   friend bool operator==(const CutoverSettings&, const CutoverSettings&) = default;
 };
 

@@ -17,6 +17,16 @@ namespace {
 constexpr char kNoAnswer[] = "no answer";
 constexpr size_t kMaxReasonInEvent = 512;
 
+absl::StatusOr<PayoutInstruction> InstructionOf(std::string_view payout_id, const PayoutView& view) {
+  NW_ASSIGN_OR_RETURN(Asset asset, Asset::Parse(view.asset));
+  return PayoutInstruction{.provider_key = ProviderKey(view.key),
+                           .payout_id = std::string(payout_id),
+                           .merchant_id = view.merchant,
+                           .asset = std::move(asset),
+                           .amount = view.amount,
+                           .requested_at = absl::FromUnixNanos(view.requested_at)};
+}
+
 }  // namespace
 
 absl::StatusOr<PayoutWorker::Hold> PayoutWorker::HoldOf(std::string_view payout_id) const {
@@ -239,6 +249,9 @@ absl::Status PayoutWorker::Cancel(std::string_view payout_id) {
     return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
                  hold.open ? " has been submitted to the rail, or withheld by it" : " is settled");
   }
+  // Before the event: what is canceled the batch can never have claimed.
+  NW_ASSIGN_OR_RETURN(const PayoutInstruction payout, InstructionOf(payout_id, view));
+  NW_RETURN_IF_ERROR(parts_.rail.ClaimToCancel(payout));
   const PaymentEvent event{.type = EventType::kPayoutCanceled,
                            .payout_id = std::string(payout_id),
                            .occurred_at = clock_.Now(),

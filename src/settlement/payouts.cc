@@ -47,6 +47,13 @@ RetryPolicy PayoutOptions::DefaultPolicy() {
   return policy;
 }
 
+// Whoever claims and does not answer this would let the batch pay what is canceled.
+absl::Status PayoutRail::ClaimToCancel(const PayoutInstruction& payout) {
+  if (!ClaimsFirst()) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout.payout_id),
+               " cannot be canceled: its rail claims first, and does not claim to cancel");
+}
+
 class Payouts::Core {
  public:
   Core(const Parts& parts, const PayoutOptions& options)

@@ -33,6 +33,9 @@ struct SimulationCounts {
   uint64_t delayed = 0;     // requests that arrived when nobody waited for them any more
   uint64_t stale = 0;       // claims that were refused for their epoch
   uint64_t zombies = 0;
+  uint64_t canceled = 0;
+  uint64_t restores = 0;
+  uint64_t unclear = 0;  // payments that a person has to clear up with a bank that cannot tell
 
   void Add(const SimulationCounts& other);
 };
@@ -84,6 +87,9 @@ inline void SimulationCounts::Add(const SimulationCounts& other) {
   delayed += other.delayed;
   stale += other.stale;
   zombies += other.zombies;
+  canceled += other.canceled;
+  restores += other.restores;
+  unclear += other.unclear;
 }
 
 }  // namespace northwind::testing

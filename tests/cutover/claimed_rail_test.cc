@@ -34,6 +34,7 @@ class WatchfulBank final : public PayoutRail {
   explicit WatchfulBank(const MemoryClaims& claims) : claims_(claims) {}
 
   RailAnswer Submit(const PayoutInstruction& payout) override {
+    if (const auto hook = std::exchange(during_submit_, nullptr)) hook();
     const auto holder = claims_.HolderOf(payout.payout_id);
     EXPECT_TRUE(holder.has_value()) << payout.payout_id << " is submitted without a claim";
     const absl::MutexLock lock(&mutex_);
@@ -47,6 +48,7 @@ class WatchfulBank final : public PayoutRail {
     return Answer(RailState::kPaid);
   }
   RailAnswer Query(const PayoutInstruction& payout) override {
+    if (const auto hook = std::exchange(during_query_, nullptr)) hook();
     const absl::MutexLock lock(&mutex_);
     calls_.push_back("query " + payout.payout_id);
     if (executions_.contains(payout.payout_id)) return Answer(RailState::kPaid);
@@ -60,6 +62,9 @@ class WatchfulBank final : public PayoutRail {
     const absl::MutexLock lock(&mutex_);
     said_.insert(said_.end(), states.begin(), states.end());
   }
+  // Runs once, within the next call; for tests of one thread.
+  void DuringSubmit(std::function<void()> hook) { during_submit_ = std::move(hook); }
+  void DuringQuery(std::function<void()> hook) { during_query_ = std::move(hook); }
   void Lose(const std::string& id) {
     const absl::MutexLock lock(&mutex_);
     lost_.insert(id);
@@ -82,6 +87,7 @@ class WatchfulBank final : public PayoutRail {
   }
 
   const MemoryClaims& claims_;
+  std::function<void()> during_submit_, during_query_;
   mutable absl::Mutex mutex_;
   std::deque<RailState> said_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> calls_ ABSL_GUARDED_BY(mutex_);
@@ -211,6 +217,51 @@ TEST_F(ClaimedRailTest, AClaimOfAnEarlierAttemptIsSubmittedOnlyAfterTheRailSaysI
               ElementsAre("query po1", "query po1", "query po1", "query po1", "query po1", "submit po1"));
 }
 
+TEST_F(ClaimedRailTest, WhatNorthwindClaimedBeforeARestoreItPaysWhateverTheStoreSaysNow) {
+  ASSERT_EQ(claims_.ClaimForNorthwind("po1"), ClaimVerdict::kClaimed);
+  EXPECT_EQ(Submit("po1").state, RailState::kPaid) << "not assigned";
+  ASSERT_THAT(cutover_->RouteToBatch("ann", "test"), IsOk());
+  AssignOne("po2");
+  ASSERT_EQ(claims_.ClaimForNorthwind("po2"), ClaimVerdict::kClaimed);
+  bank_.Say({RailState::kPending});
+  EXPECT_EQ(Submit("po2").state, RailState::kPending) << "assigned to the batch";
+  EXPECT_THAT(bank_.calls(), ElementsAre("query po1", "submit po1", "query po2"));
+  AssignOne("po3");
+  ASSERT_EQ(claims_.ClaimForBatch("po3"), ClaimVerdict::kClaimed);
+  ExpectWithheld(Submit("po3"), "the batch has claimed it");
+  claims_.set_down(true);
+  EXPECT_EQ(Submit("po2").state, RailState::kUnknown) << "whose it is cannot be told";
+}
+
+TEST_F(ClaimedRailTest, SendingThatIsStoppedDuringTheClaimBeginsNoSubmission) {
+  AssignOne("po1");
+  claims_.AfterClaim([this](const ClaimRequest&) { ASSERT_THAT(cutover_->StopSending("ann", "now"), IsOk()); });
+  ExpectWithheld(Submit(), "sending is stopped");
+  EXPECT_THAT(bank_.calls(), IsEmpty());
+  EXPECT_EQ(Query().state, RailState::kNotFound);
+  ASSERT_THAT(cutover_->ResumeSending("ann", "test"), IsOk());
+  EXPECT_EQ(Submit().state, RailState::kPaid);
+  EXPECT_THAT(bank_.calls(), ElementsAre("query po1", "query po1", "submit po1"));
+}
+
+TEST_F(ClaimedRailTest, SendingThatIsStoppedWhileTheRailIsAskedBeginsNoSubmission) {
+  ASSERT_EQ(claims_.ClaimForNorthwind("po1"), ClaimVerdict::kClaimed);
+  bank_.DuringQuery([this] { ASSERT_THAT(cutover_->StopSending("ann", "now"), IsOk()); });
+  ExpectWithheld(Submit(), "sending is stopped");
+  EXPECT_THAT(bank_.calls(), ElementsAre("query po1"));
+}
+
+TEST_F(ClaimedRailTest, StoppingWaitsForNoCallOfTheRailAndSaysHowManyAreUnderWay) {
+  AssignOne("po1");
+  bank_.DuringSubmit([this] {
+    EXPECT_EQ(cutover_->Status().sending, 1U);
+    ASSERT_THAT(cutover_->StopSending("ann", "now"), IsOk());
+    EXPECT_EQ(cutover_->Status().sending, 1U);
+  });
+  EXPECT_EQ(Submit().state, RailState::kPaid);
+  EXPECT_EQ(cutover_->Status().sending, 0U);
+}
+
 TEST_F(ClaimedRailTest, EveryAttemptHasATokenOfItsOwn) {
   std::set<std::array<uint8_t, 16>> tokens;
   for (int i = 0; i < 50; ++i) {
@@ -220,6 +271,28 @@ TEST_F(ClaimedRailTest, EveryAttemptHasATokenOfItsOwn) {
   }
   for (const ClaimRequest& request : claims_.requests()) tokens.insert(request.token);
   EXPECT_EQ(tokens.size(), 100U);
+}
+
+TEST_F(ClaimedRailTest, ToCancelIsToClaimWhoeverItIsAssignedTo) {
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), IsOk());
+  EXPECT_EQ(claims_.ClaimForBatch("po1"), ClaimVerdict::kOther);
+  ASSERT_EQ(claims_.ClaimForBatch("po2"), ClaimVerdict::kClaimed);
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po2")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the batch has claimed it")));
+  ASSERT_EQ(claims_.ClaimForNorthwind("po3"), ClaimVerdict::kClaimed);
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po3")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("may have paid it")));
+  ASSERT_THAT(claims_.PublishEpoch(100), IsOk());
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po4")), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("older")));
+  EXPECT_THAT(bank_.calls(), IsEmpty());
+}
+
+TEST_F(ClaimedRailTest, ACancelWhoseAnswerWasLostGoesOnWithTheSameClaim) {
+  claims_.FailClaims({Fault::kAfter, Fault::kBefore});
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), IsOk());
+  EXPECT_THAT(rail_->ClaimToCancel(Po("po1")), StatusIs(absl::StatusCode::kFailedPrecondition))
+      << "that one is answered; this is another";
 }
 
 // ---- Under Payouts ------------------------------------------------------------------------------------------
@@ -321,6 +394,61 @@ TEST_F(ClaimedPayoutTest, WhatTheBatchPaidIsDoneWithAndNobodyIsCalledToLook) {
   EXPECT_EQ(Get("po1").state, PayoutState::kPaid);
   EXPECT_EQ(Get("po2").state, PayoutState::kFailed);
   EXPECT_THAT(bank_.calls(), IsEmpty());
+}
+
+TEST_F(ClaimedPayoutTest, WhatIsCanceledNobodyPays) {
+  for (const char* id : {"po1", "po2", "po3"}) {
+    AssignOne(id);
+    Request(id);
+  }
+  ASSERT_EQ(claims_.ClaimForBatch("po2"), ClaimVerdict::kClaimed);
+  EXPECT_THAT(payouts_->Cancel("po1"), IsOk());
+  EXPECT_THAT(payouts_->Cancel("po2"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the batch")));
+  claims_.set_down(true);
+  EXPECT_THAT(payouts_->Cancel("po3"), StatusIs(absl::StatusCode::kUnavailable));
+  claims_.set_down(false);
+  Follow();
+  EXPECT_EQ(Get("po1").state, PayoutState::kCanceled);
+  EXPECT_EQ(Get("po2").state, PayoutState::kRequested);
+  EXPECT_EQ(Get("po3").state, PayoutState::kRequested);
+  // Nobody has told Cutover yet.
+  NW_ASSERT_OK_AND_ASSIGN(
+      const HandBackResult result,
+      cutover_->HandBack(claims_, std::vector<std::string>{"po1", "po2", "po3"}, "bob", "rollback", ledger_.get()));
+  EXPECT_EQ(result.kept, 1U);
+  EXPECT_EQ(result.before, 1U);
+  EXPECT_EQ(result.handed, 1U);
+  EXPECT_EQ(claims_.ClaimForBatch("po1"), ClaimVerdict::kOther);
+}
+
+TEST_F(ClaimedPayoutTest, WhatTheLedgerHoldsNoMoneyForIsNotHandedToTheBatch) {
+  for (const char* id : {"held", "rejected", "failed", "canceled"}) AssignOne(id);
+  for (const char* id : {"held", "failed", "canceled"}) Request(id);
+  ASSERT_EQ(Apply(OfPayout(EventType::kPayoutRequested, "rejected", 1, 1'000'000)).status, EventStatus::kRejected);
+  Apply(OfPayout(EventType::kPayoutFailed, "failed", 2));
+  Apply(OfPayout(EventType::kPayoutCanceled, "canceled", 2));
+  NW_ASSERT_OK_AND_ASSIGN(
+      const HandBackResult result,
+      cutover_->HandBack(claims_, std::vector<std::string>{"held", "rejected", "failed", "canceled"}, "bob", "rollback",
+                         ledger_.get()));
+  EXPECT_EQ(result.handed, 1U);
+  EXPECT_EQ(result.finished, 3U);
+  for (const char* id : {"rejected", "failed", "canceled"}) EXPECT_FALSE(claims_.HolderOf(id).has_value()) << id;
+}
+
+TEST_F(ClaimedPayoutTest, ARailThatHidesHowItClaimsCancelsNothing) {
+  class Wrapper final : public PayoutRail {
+   public:
+    explicit Wrapper(PayoutRail& rail) : rail_(rail) {}
+    RailAnswer Submit(const PayoutInstruction& payout) override { return rail_.Submit(payout); }
+    RailAnswer Query(const PayoutInstruction& payout) override { return rail_.Query(payout); }
+    bool ClaimsFirst() const override { return rail_.ClaimsFirst(); }
+
+   private:
+    PayoutRail& rail_;
+  } wrapper(*rail_);
+  EXPECT_THAT(wrapper.ClaimToCancel(Po("po1")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("does not claim to cancel")));
 }
 
 TEST_F(ClaimedPayoutTest, AnAttemptThatMayStillClaimKeepsASettledPayoutOpenForALease) {

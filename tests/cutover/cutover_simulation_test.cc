@@ -38,19 +38,23 @@ TEST(CutoverSimulation, EveryPaymentIsPaidOnceByOneSystemWhateverHappens) {
   std::printf(
       "%llu worlds: %llu payments, %llu of them by the batch; %llu changes, %llu of them rollbacks; %llu handed back; "
       "%llu "
-      "crashes, %llu of them of the power; %llu messages lost, %llu late; %llu stale claims; %llu zombies\n",
+      "crashes, %llu of them of the power; %llu messages lost, %llu late; %llu stale claims; %llu zombies, %llu "
+      "restores; %llu canceled; %llu unclear\n",
       static_cast<unsigned long long>(worlds), static_cast<unsigned long long>(counts.payments),
       static_cast<unsigned long long>(counts.by_batch), static_cast<unsigned long long>(counts.changes),
       static_cast<unsigned long long>(counts.rollbacks), static_cast<unsigned long long>(counts.handed_back),
       static_cast<unsigned long long>(counts.crashes), static_cast<unsigned long long>(counts.power_cuts),
       static_cast<unsigned long long>(counts.lost), static_cast<unsigned long long>(counts.delayed),
-      static_cast<unsigned long long>(counts.stale), static_cast<unsigned long long>(counts.zombies));
+      static_cast<unsigned long long>(counts.stale), static_cast<unsigned long long>(counts.zombies),
+      static_cast<unsigned long long>(counts.restores), static_cast<unsigned long long>(counts.canceled),
+      static_cast<unsigned long long>(counts.unclear));
   if (worlds < 100) return;
   // All of it did happen.
   EXPECT_GT(counts.by_batch, counts.payments / 20);
   EXPECT_LT(counts.by_batch, counts.payments - counts.payments / 20);
-  for (const uint64_t count : {counts.rollbacks, counts.handed_back, counts.crashes, counts.power_cuts, counts.lost,
-                               counts.delayed, counts.stale, counts.zombies}) {
+  for (const uint64_t count :
+       {counts.rollbacks, counts.handed_back, counts.crashes, counts.power_cuts, counts.lost, counts.delayed,
+        counts.stale, counts.zombies, counts.restores, counts.canceled, counts.unclear}) {
     EXPECT_GT(count, 10U);
   }
 }

@@ -12,6 +12,7 @@
 #include "src/cutover/core.h"
 #include "tests/cutover/cutover_fixture.h"
 #include "tests/support/fault_fs.h"
+#include "tests/support/memory_claims.h"
 #include "tests/support/store_on.h"
 
 namespace northwind::testing {
@@ -32,8 +33,14 @@ const std::vector<std::string> kThree = {"m_1", "m_42", "acme.de"};
 
 class CutoverTest : public CutoverFixture {
  protected:
-  GateStatus OpenGate() const {
-    return {.open = true, .days = {absl::CivilDay(2026, 3, 1), absl::CivilDay(2026, 3, 14)}, .rules_hash = "abcd"};
+  // Two days of 2026-03, the clock being at an earlier year, or else where the test puts it.
+  GateStatus OpenGate(int last_day = 14) const {
+    return {
+        .open = true, .days = {absl::CivilDay(2026, 3, 1), absl::CivilDay(2026, 3, last_day)}, .rules_hash = "abcd"};
+  }
+  absl::Status RaiseOn(int day, int hour, int last_clean_day) {
+    clock_.Set(absl::FromCivil(absl::CivilHour(2026, 3, day, hour), absl::UTCTimeZone()));
+    return CutoverOnGate::Raise(*cutover_, OpenGate(last_clean_day), "ann", "clean");
   }
   GateStatus ShutGate() const { return {.reasons = {"2026-03-02 is not closed", "rules changed"}}; }
 };
@@ -146,13 +153,43 @@ TEST_F(CutoverTest, WhatIsNoIdOrTooManyIsRefused) {
 
 TEST_F(CutoverTest, StagesAreClimbedOneByOneWhileTheGateIsOpen) {
   for (const uint32_t stage : {500U, 2500U, 10'000U}) {
-    ASSERT_THAT(CutoverOnGate::Raise(*cutover_, OpenGate(), "ann", "clean"), IsOk());
+    ASSERT_THAT(CutoverOnGate::Raise(*cutover_, OpenGate(), "ann", "clean"), IsOk());  // of days after each of them
     EXPECT_EQ(cutover_->Status().threshold, stage);
   }
   EXPECT_THAT(CutoverOnGate::Raise(*cutover_, OpenGate(), "ann", "clean"),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("last stage")));
   EXPECT_THAT(Lines().front().detail,
               AllOf(HasSubstr("threshold: 0 -> 500"), HasSubstr("2026-03-01 to 2026-03-14"), HasSubstr("abcd")));
+}
+
+TEST_F(CutoverTest, TheDaysOfOneStageAreNotGoodForTheNext) {
+  ASSERT_THAT(RaiseOn(15, 0, 14), IsOk());
+  const auto too_early = StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the last raise was on 2026-03-15"));
+  EXPECT_THAT(RaiseOn(15, 1, 14), too_early);
+  Reopen();
+  EXPECT_THAT(RaiseOn(16, 1, 15), too_early) << "it was raised in the middle of that day";
+  ASSERT_THAT(RaiseOn(17, 23, 16), IsOk());
+  ASSERT_THAT(cutover_->Lower(600, "ann", "test"), IsOk());
+  EXPECT_THAT(RaiseOn(18, 12, 17), StatusIs(absl::StatusCode::kFailedPrecondition)) << "to lower it helps nothing";
+  ASSERT_THAT(RaiseOn(19, 12, 18), IsOk());
+  EXPECT_EQ(cutover_->Status().threshold, 2500U);
+  ASSERT_THAT(cutover_->ForceRaise(2600, "ann", "test"), IsOk());
+  EXPECT_THAT(RaiseOn(20, 12, 19), StatusIs(absl::StatusCode::kFailedPrecondition)) << "forced on the 19th";
+  EXPECT_EQ(cutover_->Status().threshold, 2600U);
+}
+
+TEST_F(CutoverTest, HowManyDaysAreBetweenRaisesIsAnOption) {
+  const auto open = [this](uint32_t days) {
+    cutover_.reset();
+    NW_ASSERT_OK_AND_ASSIGN(
+        cutover_, Cutover::Open(*store_, {.salt = "2026-spring", .days_between_raises = days, .clock = &clock_}));
+  };
+  open(0);
+  ASSERT_THAT(RaiseOn(15, 0, 14), IsOk());
+  ASSERT_THAT(RaiseOn(15, 0, 14), IsOk());
+  open(2);
+  EXPECT_THAT(RaiseOn(18, 0, 17), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("it takes 2")))
+      << "the gate has the 1st and the 17th";
 }
 
 TEST_F(CutoverTest, AShutGateSaysWhyAndNothingChanges) {
@@ -271,12 +308,89 @@ TEST_F(CutoverTest, OptionsOutOfRangeAreRefused) {
                                                                  {.salt = "s", .stages = {0, 10'000}},
                                                                  {.salt = "s", .stages = {500, 500, 10'000}},
                                                                  {.salt = "s", .stages = {500, 400, 10'000}},
-                                                                 {.salt = "s", .stages = {500, 10'000, 10'001}}}) {
+                                                                 {.salt = "s", .stages = {500, 10'000, 10'001}},
+                                                                 {.salt = "s", .days_between_raises = 366}}) {
     EXPECT_THAT(Cutover::Open(*store_, wrong), StatusIs(absl::StatusCode::kInvalidArgument)) << wrong.salt;
   }
 }
 
 // ---- When nothing can be written ------------------------------------------------------------------------------
+
+MATCHER_P3(LineIs, epoch, action, detail, "") {
+  return arg.epoch == static_cast<uint64_t>(epoch) && arg.action == action &&
+         arg.detail.find(detail) != std::string::npos;
+}
+
+// Writes on a disk that was full while sending was stopped, and sees to it that this came to the log first.
+class AfterAFullDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    NW_ASSERT_OK_AND_ASSIGN(store_, OpenStoreOn(disk_.env(), {.path = "/db", .free_space_floor_bytes = 1}));
+    NW_ASSERT_OK_AND_ASSIGN(cutover_, Cutover::Open(*store_, {.salt = "s"}));
+    ASSERT_THAT(cutover_->AddMerchants(std::vector<std::string>{"m1"}, "ann"), IsOk());
+    ASSERT_THAT(cutover_->ForceRaise(kBasisPoints, "ann", "test"), IsOk());
+    ASSERT_THAT(cutover_->Assign(std::vector<RouteRequest>{{"po0", "m1"}}), IsOk());
+    disk_.SetFreeSpace(0);
+    ASSERT_THAT(cutover_->StopSending("ann", "now"), StatusIs(absl::StatusCode::kResourceExhausted));
+    disk_.SetFreeSpace(uint64_t{1} << 40);
+    ASSERT_EQ(cutover_->Status().epoch, 2U);
+  }
+  void ExpectWritten(size_t lines = 1) {
+    EXPECT_EQ(cutover_->Status().epoch, 2U + lines);
+    NW_ASSERT_OK_AND_ASSIGN(const auto log, cutover_->AuditLog(2));
+    ASSERT_THAT(log, SizeIs(lines));
+    EXPECT_THAT(log[0], LineIs(3, "stop_sending", "sending_stopped: no -> yes; could not be written at the time"));
+    EXPECT_EQ(log[0].reason, "now");
+    cutover_.reset();
+    NW_ASSERT_OK_AND_ASSIGN(cutover_, Cutover::Open(*store_, {.salt = "s"}));
+  }
+
+  FaultFs disk_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Cutover> cutover_;
+};
+
+TEST_F(AfterAFullDisk, AnAssignmentIsOfTheNewEpochAndWritesTheChangeFirst) {
+  ASSERT_THAT(cutover_->Assign(std::vector<RouteRequest>{{"po0", "m1"}}), IsOk());
+  EXPECT_EQ(cutover_->Status().epoch, 2U) << "nothing is written";
+  NW_ASSERT_OK_AND_ASSIGN(const auto made, cutover_->Assign(std::vector<RouteRequest>{{"po1", "m1"}}));
+  EXPECT_EQ(made.front().epoch, 3U);
+  ExpectWritten();
+  EXPECT_TRUE(cutover_->Status().sending_stopped);
+}
+
+TEST_F(AfterAFullDisk, AFinishWritesTheChange) {
+  ASSERT_THAT(cutover_->Finish(std::vector<std::string>{"po0"}), IsOk());
+  ExpectWritten();
+  EXPECT_TRUE(cutover_->Status().sending_stopped);
+}
+
+TEST_F(AfterAFullDisk, NewMerchantsWriteTheChangeFirst) {
+  ASSERT_THAT(cutover_->AddMerchants(std::vector<std::string>{"m2"}, "ann"), IsOk());
+  ExpectWritten(2);
+}
+
+TEST_F(AfterAFullDisk, HandingBackWritesTheChangeFirstAndClaimsUnderItsEpoch) {
+  MemoryClaims claims;
+  ASSERT_THAT(claims.PublishEpoch(3), IsOk());
+  NW_ASSERT_OK_AND_ASSIGN(const HandBackResult result,
+                          cutover_->HandBack(claims, std::vector<std::string>{"po0"}, "ann", "rollback"));
+  EXPECT_EQ(result.handed, 1U);
+  EXPECT_EQ(cutover_->Status().epoch, 3U);
+  EXPECT_THAT(cutover_->AuditLog(2), IsOkAndHolds(ElementsAre(LineIs(3, "stop_sending", ""), LineIs(3, "hand_back", ""),
+                                                              LineIs(3, "handed_back", ""))));
+}
+
+TEST_F(AfterAFullDisk, ToTakeItBackIsToWriteBoth) {
+  ASSERT_THAT(cutover_->ResumeSending("ann", "mended"), IsOk());
+  ExpectWritten(2);
+  EXPECT_FALSE(cutover_->Status().sending_stopped);
+}
+
+TEST_F(AfterAFullDisk, AnAdvancedEpochIsAboveThatOfTheChange) {
+  ASSERT_THAT(cutover_->AdvanceEpoch(3, "ann", "restored"), IsOk());
+  ExpectWritten(2);
+}
 
 TEST(CutoverOnAFullDisk, GoingDownHoldsAndIsWrittenWithTheNextChange) {
   FaultFs disk;
@@ -304,9 +418,9 @@ TEST(CutoverOnAFullDisk, GoingDownHoldsAndIsWrittenWithTheNextChange) {
 
   disk.SetFreeSpace(uint64_t{1} << 40);
   ASSERT_THAT(cutover->StopSending("ann", "there is room"), IsOk());
-  EXPECT_THAT(cutover->AuditLog(2)->front().detail,
-              AllOf(HasSubstr("threshold: 10000 -> 500"), HasSubstr("routed_to_batch: no -> yes"),
-                    HasSubstr("sending_stopped: no -> yes")));
+  EXPECT_THAT(cutover->AuditLog(2), IsOkAndHolds(ElementsAre(LineIs(3, "stop_sending", "sending_stopped: no -> yes"),
+                                                             LineIs(4, "route_to_batch", "routed_to_batch: no -> yes"),
+                                                             LineIs(5, "lower", "threshold: 10000 -> 500"))));
   cutover.reset();
   store.reset();
   NW_ASSERT_OK_AND_ASSIGN(store, OpenStoreOn(disk.env(), options));

@@ -63,6 +63,11 @@ class CutoverWorld {
   void TellBatchOfAll();
   void Partition();
   void Fork();
+  void Restore();
+  void Advance();
+  void CancelOne();
+  // Nobody can tell whether it was paid, and so nobody pays it.
+  bool IsUnclear(const std::string& id) const;
   void CheckOwners();
 
   // Faults have stopped.
@@ -83,6 +88,7 @@ class CutoverWorld {
   std::unique_ptr<SimulatedNorthwind> northwind_;
   std::unique_ptr<SimulatedNorthwind> zombie_;  // an older copy, once forked
   bool forked_ = false;
+  bool restores_ = false;  // the older copy is a backup, which does nothing until it takes the place of the other
   bool publish_due_ = false;
   int down_until_ = 0;  // hour
   int hour_ = 0;

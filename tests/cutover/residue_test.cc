@@ -96,8 +96,34 @@ TEST_F(ResidueTest, HandBackGivesWhatIsUnclaimedAndKeepsWhatNorthwindClaimed) {
   EXPECT_EQ(lines[lines.size() - 2].action, "hand_back");
   EXPECT_EQ(lines[lines.size() - 2].detail, "ids: 4, from po1 to po4");
   EXPECT_EQ(lines.back().action, "handed_back");
-  EXPECT_EQ(lines.back().detail, "handed: 1, kept: 1, before: 2");
+  EXPECT_EQ(lines.back().detail, "handed: 1, kept: 1, before: 2, finished: 0");
   EXPECT_EQ(lines.back().reason, "rollback");
+}
+
+TEST_F(ResidueTest, HandBackKeepsWhatNorthwindClaimedBeforeTheStoreWasRestored) {
+  ASSERT_THAT(cutover_->RouteToBatch("ann", "test"), IsOk());
+  for (const char* id : {"po4", "po5", "po6"}) AssignOne(id);
+  ClaimForNorthwind("po4");
+  ASSERT_EQ(claims_.ClaimForBatch("po5"), ClaimVerdict::kClaimed);
+  NW_ASSERT_OK_AND_ASSIGN(const HandBackResult result,
+                          cutover_->HandBack(claims_, Ids{"po4", "po5", "po6"}, "bob", "rollback"));
+  EXPECT_EQ(result.kept, 1U);
+  EXPECT_EQ(result.before, 2U);
+  claims_.set_down(true);
+  EXPECT_THAT(cutover_->HandBack(claims_, Ids{"po4"}, "bob", "rollback"), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_F(ResidueTest, HandBackGivesTheBatchNothingThatIsFinished) {
+  ClaimForNorthwind("po2");
+  ASSERT_THAT(cutover_->Finish(Ids{"po1", "po2"}), IsOk());
+  NW_ASSERT_OK_AND_ASSIGN(HandBackResult result,
+                          cutover_->HandBack(claims_, Ids{"po1", "po2", "po3"}, "bob", "rollback"));
+  EXPECT_EQ(result.finished, 1U);
+  EXPECT_EQ(result.kept, 1U);
+  EXPECT_EQ(result.handed, 1U);
+  EXPECT_FALSE(claims_.HolderOf("po1").has_value());
+  NW_ASSERT_OK_AND_ASSIGN(result, cutover_->HandBack(claims_, Ids{"po3"}, "bob", "again"));
+  EXPECT_EQ(result.before, 1U);
 }
 
 TEST_F(ResidueTest, HandBackThatIsCutOffGoesOnWhenCalledAgain) {
@@ -105,7 +131,7 @@ TEST_F(ResidueTest, HandBackThatIsCutOffGoesOnWhenCalledAgain) {
   EXPECT_THAT(cutover_->HandBack(claims_, Ids{"po1", "po2", "po3"}, "bob", "rollback"),
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(ResidueIds(), ElementsAre("po2", "po3"));
-  EXPECT_THAT(Lines().back().detail, HasSubstr("handed: 1, kept: 0, before: 0; then: "));
+  EXPECT_THAT(Lines().back().detail, HasSubstr("handed: 1, kept: 0, before: 0, finished: 0; then: "));
   NW_ASSERT_OK_AND_ASSIGN(const HandBackResult result,
                           cutover_->HandBack(claims_, Ids{"po1", "po2", "po3"}, "bob", "rollback"));
   EXPECT_EQ(result.before, 2U) << "po2's claim was made, and its answer lost";

@@ -15,7 +15,7 @@ using ::northwind::testing::IsOkAndHolds;
 using ::northwind::testing::StatusIs;
 
 CutoverSettings Sample() {
-  CutoverSettings settings{.salt = "s", .epoch = 300, .threshold = 2500, .sending_stopped = true};
+  CutoverSettings settings{.salt = "s", .epoch = 300, .threshold = 2500, .sending_stopped = true, .raised_on = 20'000};
   settings.audit.lines = 2;
   for (uint8_t i = 0; i < 32; ++i) settings.audit.hash[i] = i;
   return settings;
@@ -23,8 +23,18 @@ CutoverSettings Sample() {
 
 TEST(CutoverSettings, GoldenBytes) {
   EXPECT_EQ(absl::BytesToHexString(EncodeSettings(Sample())),
-            "010173ac02c4130202000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+            "020173ac02c4130202000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fa09c01");
   EXPECT_THAT(DecodeSettings(EncodeSettings(Sample())), IsOkAndHolds(Sample()));
+}
+
+TEST(CutoverSettings, OfTheFirstVersionKnowOfNoRaise) {
+  std::string bytes = EncodeSettings(Sample());
+  bytes[0] = 1;
+  EXPECT_THAT(DecodeSettings(bytes), StatusIs(absl::StatusCode::kDataLoss));
+  bytes.resize(bytes.size() - 3);
+  CutoverSettings first = Sample();
+  first.raised_on = 0;
+  EXPECT_THAT(DecodeSettings(bytes), IsOkAndHolds(first));
 }
 
 TEST(CutoverSettings, DamageIsSeen) {
@@ -38,7 +48,7 @@ TEST(CutoverSettings, DamageIsSeen) {
     changed[place] = value;
     return changed;
   };
-  EXPECT_THAT(DecodeSettings(with(0, 2)), StatusIs(absl::StatusCode::kDataLoss)) << "another version";
+  EXPECT_THAT(DecodeSettings(with(0, 3)), StatusIs(absl::StatusCode::kDataLoss)) << "another version";
   EXPECT_THAT(DecodeSettings(with(2, '\n')), StatusIs(absl::StatusCode::kDataLoss)) << "no salt";
   EXPECT_THAT(DecodeSettings(with(6, 0x7f)), StatusIs(absl::StatusCode::kDataLoss)) << "a threshold above 10,000";
   EXPECT_THAT(DecodeSettings(with(7, 4)), StatusIs(absl::StatusCode::kDataLoss)) << "a switch that is none";

@@ -25,9 +25,9 @@ class SimulatedBatch {
   // ---- Its database
   // Somebody says that it should pay this, once or more.
   void Tell(const std::string& id, const std::string& merchant) { rows_.try_emplace(id, Row{.merchant = merchant}); }
-  bool HasPaid(const std::string& id) const {
+  bool HasEnded(const std::string& id) const {
     const auto row = rows_.find(id);
-    return row != rows_.end() && row->second.state == State::kPaid;
+    return row != rows_.end() && (row->second.state == State::kPaid || row->second.state == State::kFailed);
   }
 
   // ---- The job
@@ -69,7 +69,7 @@ class SimulatedBatch {
   bool claims_nothing = false;  // what no batch may do: for tests that must fail
 
  private:
-  enum class State : uint8_t { kOpen, kSubmitted, kPaid, kOthers };
+  enum class State : uint8_t { kOpen, kSubmitted, kPaid, kFailed, kOthers };
   struct Row {
     std::string merchant;
     State state = State::kOpen;
@@ -104,6 +104,7 @@ class SimulatedBatch {
   }
   static void Settle(Row& row, const RailAnswer& answer) {
     if (answer.state == RailState::kPaid) row.state = State::kPaid;
+    if (answer.state == RailState::kFailed) row.state = State::kFailed;
   }
 
   Chaos& chaos_;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +22,7 @@
 
 namespace northwind::testing {
 
-// Takes each key on once, and pays then; looks at once whether it should have.
+// Takes each key on once, if it is one of those, and pays then; looks at once whether it should have.
 class SimulatedBank {
  public:
   SimulatedBank(Chaos& chaos, const ArbiterModel& arbiter) : chaos_(chaos), arbiter_(arbiter) {}
@@ -31,6 +32,10 @@ class SimulatedBank {
     if (chaos_.Happens(40)) {
       ++chaos_.counts.lost;
       return {.state = RailState::kUnknown, .reason = "the request was lost"};
+    }
+    if (chaos_.Happens(20) && !taken_.contains(KeyOf(id, system))) {
+      refused_.insert(id);
+      if (paid_.contains(id)) chaos_.Violation(id + " has an end, and was submitted after it");
     }
     if (chaos_.Happens(60)) {
       chaos_.Later([this, id, system] { Take(id, system); });
@@ -47,6 +52,13 @@ class SimulatedBank {
     return answer;
   }
 
+  // Nobody may pay it from now on.
+  void Canceled(const std::string& id) { canceled_.insert(id); }
+  bool HasNoPayer(const std::string& id) const { return refused_.contains(id) || canceled_.contains(id); }
+
+  // Whether it takes a key on once. One that does not executes whatever it is sent, and never says that it has not found something.
+  bool takes_keys_once = true;
+
   void Violation(std::string what) { chaos_.Violation(std::move(what)); }
   // Who paid, in order.
   const std::map<std::string, std::vector<SettlementSystem>>& paid() const { return paid_; }
@@ -58,7 +70,9 @@ class SimulatedBank {
   static std::string NameOf(SettlementSystem system) { return std::string(Name(system)); }
 
   void Take(const std::string& id, SettlementSystem system) {
-    if (!taken_.emplace(KeyOf(id, system), chaos_.Happens(300)).second) return;
+    if (refused_.contains(id)) return;
+    if (!taken_.emplace(KeyOf(id, system), chaos_.Happens(300)).second && takes_keys_once) return;
+    if (canceled_.contains(id)) chaos_.Violation(absl::StrCat(id, " was canceled, and paid by ", NameOf(system)));
     std::vector<SettlementSystem>& payers = paid_[id];
     payers.push_back(system);
     if (payers.size() > 1) chaos_.Violation(absl::StrCat(id, " was paid twice, now by ", NameOf(system)));
@@ -74,14 +88,17 @@ class SimulatedBank {
       ++chaos_.counts.lost;
       return {.state = RailState::kUnknown, .reason = "the answer was lost"};
     }
+    if (refused_.contains(id)) return {.state = RailState::kFailed};
     const auto key = taken_.find(KeyOf(id, system));
-    if (key == taken_.end()) return {.state = RailState::kNotFound};
+    if (key == taken_.end()) return {.state = takes_keys_once ? RailState::kNotFound : RailState::kUnknown};
     if (key->second && chaos_.Happens(500)) return {.state = RailState::kPending};
     return {.state = RailState::kPaid};
   }
 
   Chaos& chaos_;
   const ArbiterModel& arbiter_;
+  std::set<std::string> refused_;      // ids: never paid
+  std::set<std::string> canceled_;     // likewise, by northwind
   std::map<std::string, bool> taken_;  // whether it says for a while that it is pending
   std::map<std::string, std::vector<SettlementSystem>> paid_;
 };
@@ -91,18 +108,20 @@ class BankRail final : public PayoutRail {
  public:
   BankRail(SimulatedBank& bank, ProcessId process) : bank_(bank), process_(process) {}
   RailAnswer Submit(const PayoutInstruction& payout) override {
-    if (stopped) bank_.Violation(payout.payout_id + " was submitted, and sending was stopped before");
+    if (stopped && stopped()) bank_.Violation(payout.payout_id + " was submitted, and sending was stopped before");
     return bank_.Submit(process_, payout.payout_id, SettlementSystem::kNorthwind);
   }
   RailAnswer Query(const PayoutInstruction& payout) override {
     return bank_.Query(process_, payout.payout_id, SettlementSystem::kNorthwind);
   }
 
-  bool stopped = false;  // the call under way began after StopSending had returned
+  void set_process(ProcessId process) { process_ = process; }
+
+  std::function<bool()> stopped;  // whether StopSending has returned
 
  private:
   SimulatedBank& bank_;
-  const ProcessId process_;
+  ProcessId process_;
 };
 
 // A process's way to the arbiter: it can be cut, loses requests and answers, and brings some late or twice.
@@ -141,6 +160,7 @@ class ArbiterLink final : public ClaimArbiter {
   }
 
   bool cut = false;
+  void set_process(ProcessId process) { process_ = process; }
 
  private:
   static absl::StatusOr<ClaimVerdict> Judge(Chaos& chaos, ArbiterModel& arbiter, const ClaimRequest& request) {
@@ -172,7 +192,7 @@ class ArbiterLink final : public ClaimArbiter {
 
   Chaos& chaos_;
   ArbiterModel& arbiter_;
-  const ProcessId process_;
+  ProcessId process_;
 };
 
 }  // namespace northwind::testing

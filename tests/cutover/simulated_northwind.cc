@@ -14,8 +14,11 @@ SimulatedNorthwind::SimulatedNorthwind(Chaos& chaos, ArbiterModel& arbiter, Simu
       process_(process),
       salt_(std::move(salt)),
       link_(chaos, arbiter, process),
+      bank_(bank),
       bank_rail_(bank, process),
-      stores_(stores) {}
+      stores_(stores) {
+  bank_rail_.stopped = [this] { return !claims_nothing && cutover_->Status().sending_stopped; };
+}
 
 SimulatedNorthwind::~SimulatedNorthwind() {
   End(How::kKilled);
@@ -83,25 +86,20 @@ void SimulatedNorthwind::Settled(const std::string& id) {
 
 void SimulatedNorthwind::Work(const std::string& id) {
   Row& row = rows_.at(id);
-  if (row.settled) return;
+  if (row.settled || row.locked) return;
+  row.called = true;
   const PayoutInstruction payout{.provider_key = "nw_" + id, .payout_id = id, .merchant_id = row.merchant};
   PayoutRail& rail = claims_nothing ? static_cast<PayoutRail&>(bank_rail_) : *rail_;
   const bool submits = !row.submitted;
   row.submitted = true;
   const uint64_t lease = ++row.lease;
-  // For the length of this call; others within it have their own.
-  struct Restore {
-    bool& stopped;
-    const bool before;
-    ~Restore() { stopped = before; }
-  } restore{bank_rail_.stopped, bank_rail_.stopped};
   chaos_.Between(process_);
-  bank_rail_.stopped = cutover_->Status().sending_stopped && !claims_nothing;
   const RailAnswer answer = submits ? rail.Submit(payout) : rail.Query(payout);
   chaos_.Between(process_);
   if (row.lease != lease || row.settled) return;
   switch (answer.state) {
     case RailState::kPaid:
+    case RailState::kFailed:
       row.settled = true;
       break;
     case RailState::kNotFound:
@@ -113,6 +111,30 @@ void SimulatedNorthwind::Work(const std::string& id) {
     default:
       break;
   }
+}
+
+void SimulatedNorthwind::Cancel(const std::string& id) {
+  Row& row = rows_.at(id);
+  if (row.settled || row.called || row.locked) return;
+  row.locked = true;
+  struct Unlock {
+    bool& locked;
+    ~Unlock() { locked = false; }
+  } unlock{row.locked};
+  const absl::Status claimed =
+      rail_->ClaimToCancel({.provider_key = "nw_" + id, .payout_id = id, .merchant_id = row.merchant});
+  if (!claimed.ok()) return;
+  chaos_.Between(process_);
+  row.settled = true;
+  bank_.Canceled(id);
+  ++chaos_.counts.canceled;
+}
+
+void SimulatedNorthwind::TakePlaceOf(ProcessId process) {
+  process_ = process;
+  link_.set_process(process);
+  bank_rail_.set_process(process);
+  for (auto& [id, row] : rows_) row.finished = false;  // its residue is that of the copy
 }
 
 void SimulatedNorthwind::Follow() {

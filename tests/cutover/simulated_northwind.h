@@ -29,6 +29,8 @@ class SimulatedNorthwind {
     bool submitted = false;
     bool settled = false;   // in the ledger: paid, by whomever
     bool finished = false;  // Cutover has been told
+    bool called = false;    // the rail was, ever
+    bool locked = false;    // somebody is about to cancel it
     uint64_t lease = 0;
   };
 
@@ -52,6 +54,10 @@ class SimulatedNorthwind {
   void Settled(const std::string& id);
   // A worker takes it.
   void Work(const std::string& id);
+  // Somebody cancels it, if the rail was not called for it.
+  void Cancel(const std::string& id);
+  // A backup takes another's place: what it knew is all that is known.
+  void TakePlaceOf(ProcessId process);
   // Tells Cutover what is settled.
   void Follow();
 
@@ -70,10 +76,11 @@ class SimulatedNorthwind {
 
  private:
   Chaos& chaos_;
-  const ProcessId process_;
+  ProcessId process_;
   const std::string salt_;
   FakeClock clock_;
   ArbiterLink link_;
+  SimulatedBank& bank_;
   BankRail bank_rail_;
   StorePool& stores_;
   std::unique_ptr<FaultFs> disk_;

@@ -87,6 +87,12 @@ class MemoryClaims final : public ClaimArbiter {
     request.token[0] = 0xBA;
     return Decide(request);
   }
+  // What northwind did in a time that the store does not know of.
+  ClaimVerdict ClaimForNorthwind(const std::string& id, const std::string& merchant_id = "m1") {
+    ClaimRequest request{.id = id, .merchant_id = merchant_id, .epoch = ~uint64_t{0}};
+    request.token[0] = 0x12;
+    return Decide(request);
+  }
   // Of the last call of Claim on this thread, of any arbiter.
   static const std::array<uint8_t, 16>& TokenOfThisThread() { return token_of_this_thread_; }
   // Who made the claim, and by which token; nothing: nobody did.
