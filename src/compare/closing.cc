@@ -106,10 +106,10 @@ absl::StatusOr<Stock> TakeStock(const RunState& run, absl::CivilDay day) {
       if (distinct_template || !any_template) stock.template_name = key->name;
       any_template = true;
     }
-    digest.Add(*key, entry, [](DigestNode) {});
+    digest.Add(*key, entry, [](const DigestNode&) {});
   }
   NW_RETURN_IF_ERROR(cursor.status());
-  const DigestNode whole = digest.Finish([](DigestNode) {});
+  const DigestNode whole = digest.Finish([](const DigestNode&) {});
   figures.our_digest = whole.ours;
   figures.their_digest = whole.theirs;
   return stock;

@@ -306,7 +306,7 @@ absl::Status ItemBatch::Finish(Item& item, std::string_view before, const std::v
   // An item may lie in several days. To look at it again for one of them must not make another one stale.
   if (!changed && after == before) return absl::OkStatus();
   TouchDaysOf(item);
-  PutItem(item, std::move(after), keys_before, writes);
+  PutItem(item, after, keys_before, writes);
   return absl::OkStatus();
 }
 
@@ -340,7 +340,7 @@ absl::StatusOr<bool> ItemBatch::FinishDiscrepancy(Item& item, const Verdict& ver
   return EncodeDiscrepancy(as_it_was) != after;
 }
 
-void ItemBatch::PutItem(const Item& item, std::string bytes, const std::vector<std::string>& keys_before,
+void ItemBatch::PutItem(const Item& item, const std::string& bytes, const std::vector<std::string>& keys_before,
                         WriteSet& writes) {
   const std::string key = Key(kItemPrefix, item.name);
   // One without rows stays if it has a discrepancy to tell of.

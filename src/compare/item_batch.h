@@ -91,7 +91,8 @@ class ItemBatch {
                       WriteSet& writes);
   // Whether more than the moment at which it was last seen has changed.
   absl::StatusOr<bool> FinishDiscrepancy(Item& item, const Verdict& verdict, WriteSet& writes);
-  void PutItem(const Item& item, std::string bytes, const std::vector<std::string>& keys_before, WriteSet& writes);
+  void PutItem(const Item& item, const std::string& bytes, const std::vector<std::string>& keys_before,
+               WriteSet& writes);
   void FinishLatePuts(WriteSet& writes);
   absl::Status FinishDays(WriteSet& writes);
 

@@ -34,7 +34,6 @@ using internal::PinnedValue;
 using internal::Printable;
 using internal::RowMapping;
 using internal::Space;
-using internal::ToAbsl;
 using internal::WriteSet;
 using namespace internal::compare;  // NOLINT(google-build-using-namespace)
 
@@ -193,7 +192,7 @@ class ParallelRun::Core {
     const absl::MutexLock lock(&mutex_);
     NW_RETURN_IF_ERROR(CheckMayClose(day));
     NW_RETURN_IF_ERROR(UncoverExpired());
-    NW_ASSIGN_OR_RETURN(DayFigures before, ReadFigures(engine(), day));
+    NW_ASSIGN_OR_RETURN(const DayFigures before, ReadFigures(engine(), day));
     NW_RETURN_IF_ERROR(BeginClosing(day));
     NW_RETURN_IF_ERROR(SweepCanaries(run_));
     NW_RETURN_IF_ERROR(ReviewDay(run_, day, Now()));
@@ -208,7 +207,7 @@ class ParallelRun::Core {
     figures.rules_hash = run_.RulesHashText();
     figures.sound = !figures.canaries.empty() && std::all_of(figures.canaries.begin(), figures.canaries.end(),
                                                              [](const CanaryResult& c) { return c.sound(); });
-    figures.totals = options.expected ? *options.expected : std::move(before.totals);
+    figures.totals = options.expected ? *options.expected : before.totals;
     figures.totals_told = options.expected.has_value() || before.totals_told;
     figures.incomplete = IncompleteOf(figures);
     NW_RETURN_IF_ERROR(PutDay(figures));

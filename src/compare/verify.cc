@@ -159,7 +159,7 @@ class Verifier {
     }
   }
 
-  absl::Status IndexHasNoMore() {
+  absl::Status IndexHasNoMore() const {
     uint64_t entries = 0;
     Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
     for (cursor.Seek(kIndexPrefix); cursor.Valid() && cursor.key().starts_with(kIndexPrefix); cursor.Next()) ++entries;
@@ -168,7 +168,7 @@ class Verifier {
     return Differs("index of days", entries, " entries, and the rows give ", index_entries_);
   }
 
-  absl::Status RowIds() {
+  absl::Status RowIds() const {
     uint64_t kept = 0, dropped = 0;
     Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
     for (cursor.Seek(kRowPrefix); cursor.Valid() && cursor.key().starts_with(kRowPrefix); cursor.Next()) {
@@ -257,7 +257,7 @@ class Verifier {
     return absl::OkStatus();
   }
 
-  absl::Status CheckChange(const OurChange& change) {
+  absl::Status CheckChange(const OurChange& change) const {
     NW_ASSIGN_OR_RETURN(const std::optional<Item> item, ReadItem(run_.engine, change.name));
     const uint64_t first = change.row ? change.sequence : change.of;
     if (!item)
