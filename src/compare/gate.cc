@@ -139,7 +139,7 @@ absl::CivilDay CountBack(const GateView& view, std::vector<absl::CivilDay>& clea
 GateStatus JudgeGate(const GateView& view) {
   GateStatus gate{.rules_hash = view.rules_hash};
   if (view.closed.empty()) {
-    gate.reasons.push_back("No day has been closed yet.");
+    gate.reasons.emplace_back("No day has been closed yet.");
   } else {
     std::vector<std::string> ending;
     absl::CivilDay first = CountBack(view, gate.days, ending);

@@ -302,7 +302,7 @@ absl::Status ItemBatch::Finish(Item& item, std::string_view before, const std::v
   if (!verdict.classes.empty() || item.disputed) {
     NW_ASSIGN_OR_RETURN(changed, FinishDiscrepancy(item, verdict, writes));
   }
-  std::string after = EncodeItem(item);
+  const std::string after = EncodeItem(item);
   // An item may lie in several days. To look at it again for one of them must not make another one stale.
   if (!changed && after == before) return absl::OkStatus();
   TouchDaysOf(item);
