@@ -14,7 +14,6 @@ namespace northwind::internal::compare {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr uint8_t kFiguresVersion = 2;  // 1: without totals
 constexpr size_t kMaxText = 1 << 16;
 
 void PutCoverage(std::string& out, const Coverage& coverage) {
@@ -70,9 +69,8 @@ bool GetCanary(ByteReader& in, CanaryResult& canary) {
 
 bool GetFigures(ByteReader& in, DayFigures& figures) {
   uint8_t version;
-  if (!in.GetByte(version) || version < 1 || version > kFiguresVersion ||
-      !GetEnum(in, DayState::kReopened, figures.state) || !GetTime(in, figures.closed_at) ||
-      !GetText(in, kMaxText, figures.closed_by)) {
+  if (!in.GetByte(version) || version != kVersion || !GetEnum(in, DayState::kReopened, figures.state) ||
+      !GetTime(in, figures.closed_at) || !GetText(in, kMaxText, figures.closed_by)) {
     return false;
   }
   const auto get_asset = [&] {
@@ -88,7 +86,7 @@ bool GetFigures(ByteReader& in, DayFigures& figures) {
       return in.Fail();
     return GetCount(in, figures.totals[asset]);
   };
-  const auto get_totals = [&] { return version == 1 || (GetFlag(in, figures.totals_told) && GetList(in, get_total)); };
+  const auto get_totals = [&] { return GetFlag(in, figures.totals_told) && GetList(in, get_total); };
   return GetList(in, get_asset) && GetTally(in, DiscrepancyClass::kUnreadable, figures.by_class) &&
          GetTally(in, DiscrepancyState::kIgnored, figures.by_state) && GetText(in, 64, figures.rules_hash) &&
          GetList(in, [&] { return GetCanary(in, figures.canaries.emplace_back()); }) && GetFlag(in, figures.sound) &&
@@ -105,7 +103,7 @@ absl::Status Damaged(absl::CivilDay day) {
 
 std::string EncodeFigures(const DayFigures& figures) {
   std::string out;
-  PutByte(out, kFiguresVersion);
+  PutByte(out, kVersion);
   PutByte(out, static_cast<uint8_t>(figures.state));
   PutTime(out, figures.closed_at);
   PutBytes(out, figures.closed_by);
