@@ -124,7 +124,7 @@ absl::StatusOr<QueueAttributes> SourceCore::AskAttributes() {
   const absl::MutexLock lock(&mutex_);
   while (!answer->has_value() && stops_ == stops && stops_under_way_ == 0) changed_.Wait(&mutex_);
   if (!answer->has_value()) return absl::CancelledError("sqs: is being stopped");
-  return **answer;
+  return *std::move(*answer);  // the callback, on its own thread, frees what is left
 }
 
 absl::Status SourceCore::TakeAttributes(const QueueAttributes& attributes) {
