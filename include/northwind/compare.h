@@ -274,7 +274,9 @@ struct Coverage {
   CountAndSum matched;
   CountAndSum mismatched;  // of discrepancies that are open, explained or resolved by hand
   CountAndSum pending;     // alone so far, and the day is not closed
-  CountAndSum ignored;     // under a rule, or a skipped status
+  CountAndSum ignored;     // under a rule, a skipped status, or because northwind pays it
+  CountAndSum
+      by_northwind;  // of `ignored`: what northwind pays, so that the batch has no row of it (ParallelRunOptions::is_ours)
   bool holds() const;
 };
 struct SideBySide {
@@ -371,6 +373,9 @@ std::string FormatReportHtml(const RunReport& report);  // one page, no other fi
 
 // ---- The run ------------------------------------------------------------------------------------------------
 
+// Whether northwind is to pay a payout, or has, so that the batch has no row of it. Errors: whatever keeps it from being told.
+using IsOurs = std::function<absl::StatusOr<bool>(Leg leg, std::string_view id, std::string_view merchant_id)>;
+
 struct ParallelRunOptions {
   LegacyMapping mapping;
   Clock* clock = nullptr;  // the system's if null
@@ -381,6 +386,10 @@ struct ParallelRunOptions {
   // Whether the gate takes only days of which the batch's own totals were told (CloseDayOptions::expected). Without them, rows that the
   // batch has and nobody loaded are not missed.
   bool needs_totals = true;
+  // During a cutover: NorthwindPays of cutover.h. Asked by CloseDay alone, of each payout and payout return of the day; what it answered is
+  // kept, and holds until the day is closed again. Without it everything is the batch's, but for what was answered before. Called under
+  // the run's lock: it must not call the run.
+  IsOurs is_ours;
 };
 
 // rows = new_rows + corrected + unchanged; unreadable and skipped ones are among each of these.
@@ -424,7 +433,8 @@ class ParallelRun {
 
   // ---- Days
   // Takes stock: what stands alone is missing from now on; canaries are sent through; figures and digests are made. FailedPrecondition
-  // if the day is not over, or the journal not followed to its end. Again whenever something changed. A few seconds per million rows.
+  // if the day is not over, or the journal not followed to its end; errors of ParallelRunOptions::is_ours as they are, and the day is then to be
+  // closed again. Again whenever something changed. A few seconds per million rows.
   absl::StatusOr<DayFigures> CloseDay(absl::CivilDay day, const CloseDayOptions& options);
   // Of days that anything is known of; those of open days are made on the spot.
   absl::StatusOr<std::vector<DayFigures>> Days(absl::CivilDay from, absl::CivilDay to) const;

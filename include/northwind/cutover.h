@@ -16,6 +16,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -285,6 +286,8 @@ class Cutover {
   std::unique_ptr<Core> core_;
 };
 
+inline constexpr size_t kMaxOpenCancels = 1000;
+
 // A rail that pays what is assigned to northwind, and claimed by it first; everything else is kWithheld (payout.h) with a reason
 // that shows in the payout's timeline, until an event says what became of it. Thread-safe as the parts are.
 //
@@ -301,7 +304,8 @@ class ClaimedRail final : public PayoutRail {
   bool ClaimsFirst() const override { return true; }
   // Claims for northwind, whoever it is assigned to, so that the batch never pays it. FailedPrecondition if the batch has claimed it, if
   // northwind has (an attempt that this store need not know of may have paid it), or if the epoch is stale; Unavailable if that cannot
-  // be told: ask again, which goes on with the same claim as long as this object lives.
+  // be told: ask again, which goes on with the same claim as long as this object lives and no kMaxOpenCancels others were begun since that
+  // have no answer either; after that it may be refused, as what northwind has claimed.
   absl::Status ClaimToCancel(const PayoutInstruction& payout) override;
 
  private:
@@ -312,10 +316,22 @@ class ClaimedRail final : public PayoutRail {
   PayoutRail& rail_;
   ClaimArbiter& claims_;
   const Cutover& cutover_;
+  std::array<uint8_t, 16> BeginCancel(const std::string& id);
+  void EndCancel(const std::string& id);
+
+  struct OpenCancel {
+    std::string id;
+    std::array<uint8_t, 16> token;
+  };
   absl::Mutex mutex_;
-  // Of claims to cancel that were not answered.
-  std::map<std::string, std::array<uint8_t, 16>> cancels_ ABSL_GUARDED_BY(mutex_);
+  // Claims to cancel that were not answered, the oldest first.
+  std::deque<OpenCancel> cancels_ ABSL_GUARDED_BY(mutex_);
 };
+
+// For ParallelRunOptions::is_ours: a payout is northwind's if northwind has claimed it, or if nobody has and it is assigned to northwind; as is
+// what comes back of it. Everything else is not. One question of the arbiter for each payout; its errors are the answer's. Both must
+// outlive the parallel run.
+IsOurs NorthwindPays(const Cutover& cutover, ClaimArbiter& claims);
 
 }  // namespace northwind
 

@@ -17,7 +17,7 @@ namespace {
 // Classes as bits: 1 << class.
 using ClassSet = uint32_t;
 constexpr ClassSet Bit(DiscrepancyClass c) { return ClassSet{1} << static_cast<uint8_t>(c); }
-constexpr size_t kNone = static_cast<size_t>(-1);
+constexpr size_t kNone = Verdict::kAlone;
 
 bool DaysAgree(const OurKept& ours, const TheirKept& theirs, const Terms& terms) {
   if (ours.day == theirs.row.day) return true;
@@ -54,6 +54,12 @@ Content ContentOf(const TheirKept& row) {
           row.row.asset.code, row.row.fee.value_or(0), row.row.status.value_or(LegStatus{})};
 }
 
+// Whether the batch pays, or has, or is about to; nobody is paid by what has failed.
+bool Pays(const TheirKept& row) {
+  return row.kind == MappedRow::Kind::kRow && row.row.status != LegStatus::kFailed &&
+         row.row.status != LegStatus::kCanceled;
+}
+
 bool IsCompared(const OurKept&) { return true; }
 bool IsCompared(const TheirKept& row) { return row.kind == MappedRow::Kind::kRow; }
 absl::CivilDay DayOf(const OurKept& row) { return row.day; }
@@ -82,6 +88,7 @@ class Classifier {
     PairTheRest();
     Alone(item_.ours, our_mate_, verdict_.ours, DiscrepancyClass::kMissingThere);
     Alone(item_.theirs, their_mate_, verdict_.theirs, DiscrepancyClass::kMissingHere);
+    if (item_.northwind) ByNorthwind();
     if (!item_.many.empty()) set_ |= Bit(DiscrepancyClass::kDuplicate);
     if (set_ == 0) Late();
     File();
@@ -139,6 +146,10 @@ class Classifier {
              DiscrepancyClass missing) {
     for (size_t i = 0; i < rows.size(); ++i) {
       if (mates[i] != kNone || !IsCompared(rows[i])) continue;
+      if (IsByNorthwind(rows[i])) {
+        fates[i] = RowFate::kByNorthwind;
+        continue;
+      }
       bool twice = false;
       for (size_t k = 0; k < rows.size() && !twice; ++k) twice = mates[k] != kNone && Same(rows[i], rows[k]);
       const bool closed = Closed(DayOf(rows[i]));
@@ -148,6 +159,22 @@ class Classifier {
       }
       fates[i] = RowFate::kMismatched;
       set_ |= Bit(twice ? DiscrepancyClass::kDuplicate : missing);
+    }
+  }
+
+  bool IsByNorthwind(const OurKept&) const { return item_.northwind && item_.is_payout(); }
+  static bool IsByNorthwind(const TheirKept&) { return false; }
+
+  // What comes back of a payout may well come to both.
+  void ByNorthwind() {
+    if (item_.leg != Leg::kPayout) return;
+    for (size_t j = 0; j < item_.theirs.size(); ++j) {
+      if (!Pays(item_.theirs[j])) continue;
+      const size_t i = their_mate_[j];
+      if (i != kNone) verdict_.ours[i] = RowFate::kMismatched;
+      verdict_.theirs[j] = RowFate::kMismatched;
+      verdict_.both_pay.push_back({i, j});
+      set_ |= Bit(DiscrepancyClass::kDuplicate);
     }
   }
 
@@ -243,6 +270,11 @@ std::string Describe(const Item& item, const Verdict& verdict, const Terms& term
     ours_paired[pair.ours] = theirs_paired[pair.theirs] = true;
     DescribePair(terms.RowOf(item, item.ours[pair.ours]), item.theirs[pair.theirs].row, terms,
                  Differences(item.ours[pair.ours], item.theirs[pair.theirs], terms), out);
+  }
+  for (const Verdict::Pair& pair : verdict.both_pay) {
+    if (pair.ours != Verdict::kAlone) ours_paired[pair.ours] = true;
+    theirs_paired[pair.theirs] = true;
+    out.push_back(absl::StrCat("northwind's to pay, and there too: ", RowText(item.theirs[pair.theirs].row)));
   }
   const bool late = verdict.classes == std::vector{DiscrepancyClass::kLate};
   for (size_t i = 0; i < item.ours.size(); ++i) {

@@ -6,7 +6,7 @@
 // agree. What is left on both sides is paired, the most alike first, and each pair is what differs in it. What is then left on
 // one side stands alone: a duplicate if it equals a row of its side that has a partner, else missing on the other side once its day has been
 // closed, and pending before that. Of refunds without an id, two that are equal may well be two: whatever of them is left waits until
-// its day is closed.
+// its day is closed. Of a payout that northwind pays, what is left of ours is as it should be, and a row of theirs that pays it is a duplicate.
 #ifndef NORTHWIND_SRC_COMPARE_CLASSIFY_H_
 #define NORTHWIND_SRC_COMPARE_CLASSIFY_H_
 
@@ -27,6 +27,7 @@ namespace northwind::internal::compare {
 using WasClosed = absl::FunctionRef<bool(absl::CivilDay)>;
 
 struct Verdict {
+  static constexpr size_t kAlone = static_cast<size_t>(-1);
   struct Pair {
     size_t ours;
     size_t theirs;
@@ -36,7 +37,9 @@ struct Verdict {
   std::vector<RowFate> theirs;
   std::vector<int> their_hours;  // in which they are filed: that of the row of ours that they go with, else their own
   std::vector<Pair> differing;   // pairs that do not agree
-  bool pending = false;          // a row waits
+  std::vector<Pair>
+      both_pay;  // what northwind is to pay and the batch pays too; `ours` is kAlone if the ledger has no such row
+  bool pending = false;  // a row waits
 };
 
 Verdict Classify(const Item& item, const Terms& terms, WasClosed was_closed);

@@ -46,28 +46,40 @@ absl::Status AddDiscrepancy(const RunState& run, std::string_view name, DayFigur
   return absl::OkStatus();
 }
 
+// Nothing if there is nobody to ask, or nothing to be asked.
+absl::StatusOr<std::optional<bool>> AskWhoPays(const IsOurs& is_ours, const IndexKeyParts& key) {
+  if (!is_ours) return std::nullopt;
+  const Item item = Item::Named(key.name);
+  if (!item.is_payout()) return std::nullopt;
+  const absl::StatusOr<bool> ours = is_ours(item.leg, item.id, key.merchant_id);
+  if (ours.ok()) return *ours;
+  return Error(ours.status().code(), "who pays ", Printable(key.name), " cannot be told: ", ours.status().message());
+}
+
 }  // namespace
 
-absl::Status ReviewDay(RunState& run, absl::CivilDay day, absl::Time now) {
+absl::Status ReviewDay(RunState& run, absl::CivilDay day, const IsOurs& is_ours, absl::Time now) {
   const std::string prefix = DayKey(kIndexPrefix, day);
   // Of the index as it stands now: what the writes below move is looked at by them.
   Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
   cursor.Seek(prefix);
   while (true) {
-    std::vector<std::string> names;
+    std::vector<std::pair<std::string, std::optional<bool>>> names;
     for (; cursor.Valid() && cursor.key().starts_with(prefix) && names.size() < kReviewBatch; cursor.Next()) {
       NW_ASSIGN_OR_RETURN(const IndexEntry entry, DecodeIndexEntry(cursor.key(), cursor.value()));
-      if (entry.settled()) continue;
       const std::optional<IndexKeyParts> key = ParseIndexKey(cursor.key());
       if (!key) return absl::DataLossError("compare: a key of the index of days is damaged");
-      names.emplace_back(key->name);
+      // What agrees may yet be what both pay.
+      NW_ASSIGN_OR_RETURN(const std::optional<bool> northwind, AskWhoPays(is_ours, *key));
+      if (entry.settled() && northwind.value_or(entry.by_northwind()) == entry.by_northwind()) continue;
+      names.emplace_back(key->name, northwind);
     }
     NW_RETURN_IF_ERROR(cursor.status());
     if (names.empty()) return absl::OkStatus();
     Standing standing = run.standing;
     WriteSet writes;
     ItemBatch batch(run, standing, now);
-    for (std::string& name : names) batch.Review(std::move(name));
+    for (auto& [name, northwind] : names) batch.Review(std::move(name), northwind);
     NW_RETURN_IF_ERROR(batch.Run(writes));
     NW_RETURN_IF_ERROR(run.engine.Write(writes));
     run.standing = std::move(standing);
@@ -97,7 +109,9 @@ absl::StatusOr<Stock> TakeStock(const RunState& run, absl::CivilDay day) {
         sides = &figures.assets[row.asset.ToString()];
         last_asset = row.asset;
       }
-      Add(BucketIn(row.side == Side::kOurs ? sides->ours : sides->theirs, row.bucket), row.rows);
+      Coverage& side = row.side == Side::kOurs ? sides->ours : sides->theirs;
+      Add(BucketIn(side, row.bucket), row.rows);
+      if (row.by_northwind) Add(side.by_northwind, row.rows);
     }
     if (entry.disputed && entry.home) NW_RETURN_IF_ERROR(AddDiscrepancy(run, key->name, figures));
     // Rather one that can be told from others of its id: a canary is then judged as most rows are.

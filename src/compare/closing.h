@@ -14,7 +14,7 @@ namespace northwind::internal::compare {
 
 // Judges every item anew that has rows in the day and does not simply agree, in bounded writes: what stands alone in a day that is not open any
 // more is missing; rules cover what they cover now.
-absl::Status ReviewDay(RunState& run, absl::CivilDay day, absl::Time now);
+absl::Status ReviewDay(RunState& run, absl::CivilDay day, const IsOurs& is_ours, absl::Time now);
 
 // The day's figures as its rows stand: assets, classes, states and digests; the rest as it is by default.
 struct Stock {

@@ -17,14 +17,14 @@ constexpr uint8_t kVersion = 1;
 constexpr size_t kMaxText = 1 << 16;
 
 void PutCoverage(std::string& out, const Coverage& coverage) {
-  for (const CountAndSum* count :
-       {&coverage.ingested, &coverage.matched, &coverage.mismatched, &coverage.pending, &coverage.ignored}) {
+  for (const CountAndSum* count : {&coverage.ingested, &coverage.matched, &coverage.mismatched, &coverage.pending,
+                                   &coverage.ignored, &coverage.by_northwind}) {
     PutCount(out, *count);
   }
 }
 bool GetCoverage(ByteReader& in, Coverage& coverage) {
   return GetCount(in, coverage.ingested) && GetCount(in, coverage.matched) && GetCount(in, coverage.mismatched) &&
-         GetCount(in, coverage.pending) && GetCount(in, coverage.ignored);
+         GetCount(in, coverage.pending) && GetCount(in, coverage.ignored) && GetCount(in, coverage.by_northwind);
 }
 
 // Calls `get` as often as the list is long.

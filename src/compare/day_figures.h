@@ -2,10 +2,10 @@
 //
 // What is kept of a day.
 //
-//   figures  = u8(2) u8(state) time(closed) bytes(closed by) n × (bytes(asset) coverage(ours) coverage(theirs)) n × (u8(class) varint)
+//   figures  = u8(1) u8(state) time(closed) bytes(closed by) n × (bytes(asset) coverage(ours) coverage(theirs)) n × (u8(class) varint)
 //              n × (u8(state) varint) bytes(rules hash) n × (u8(class) n × u8(class)) u8(sound) n × bytes(incomplete) hash(32) hash(32)
-//              u8(totals told) n × (bytes(asset) count-and-sum)      -- version 1 ends before these
-//   coverage = 5 × count-and-sum                      -- ingested, matched, mismatched, pending, ignored
+//              u8(totals told) n × (bytes(asset) count-and-sum)
+//   coverage = 6 × count-and-sum                      -- ingested, matched, mismatched, pending, ignored, of those by northwind
 //   came in  = u8(1) n × (bytes(asset) count-and-sum(ours) count-and-sum(theirs))
 #ifndef NORTHWIND_SRC_COMPARE_DAY_FIGURES_H_
 #define NORTHWIND_SRC_COMPARE_DAY_FIGURES_H_

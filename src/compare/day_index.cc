@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kDisputed = 1, kHome = 2;
-constexpr uint8_t kHasFee = 8, kHasStatus = 16, kCountedOnly = 32, kMany = 64;
+constexpr uint8_t kHasFee = 8, kHasStatus = 16, kCountedOnly = 32, kMany = 64, kByNorthwind = 128;
 
 Bucket BucketOf(RowFate fate, bool ignored) {
   switch (fate) {
@@ -22,6 +22,7 @@ Bucket BucketOf(RowFate fate, bool ignored) {
     case RowFate::kPending:
       return Bucket::kPending;
     case RowFate::kSkipped:
+    case RowFate::kByNorthwind:
       return Bucket::kIgnored;
     case RowFate::kMismatched:
     case RowFate::kUnreadable:
@@ -37,7 +38,8 @@ void PutIndexRow(std::string& out, const IndexRow& row) {
   const bool many = row.rows.count != 1;
   PutByte(out, static_cast<uint8_t>(static_cast<uint8_t>(row.side) | (static_cast<uint8_t>(row.bucket) << 1) |
                                     (row.fee ? kHasFee : 0) | (row.status ? kHasStatus : 0) |
-                                    (row.counted_only ? kCountedOnly : 0) | (many ? kMany : 0)));
+                                    (row.counted_only ? kCountedOnly : 0) | (many ? kMany : 0) |
+                                    (row.by_northwind ? kByNorthwind : 0)));
   PutAsset(out, row.asset);
   if (many) return PutCount(out, row.rows);
   PutInt128(out, row.rows.sum);
@@ -48,10 +50,11 @@ void PutIndexRow(std::string& out, const IndexRow& row) {
 bool GetIndexRow(ByteReader& in, IndexRow& row) {
   uint8_t head;
   if (!in.GetByte(head) || !GetAsset(in, row.asset)) return false;
-  if (head > 127) return in.Fail();
   row.side = static_cast<Side>(head & 1);
   row.bucket = static_cast<Bucket>((head >> 1) & 3);
   row.counted_only = (head & kCountedOnly) != 0;
+  row.by_northwind = (head & kByNorthwind) != 0;
+  if (row.by_northwind && (row.bucket != Bucket::kIgnored || !row.counted_only)) return in.Fail();
   if ((head & kMany) != 0) {
     if ((head & (kHasFee | kHasStatus)) != 0) return in.Fail();
     return GetCount(in, row.rows) && (row.rows.count != 1 || in.Fail());
@@ -67,8 +70,13 @@ class Sorter {
  public:
   Sorter(const Item& item, const Terms& terms) : item_(item) {
     for (const OurKept& row : item.ours) {
-      IndexRow out{
-          .side = Side::kOurs, .bucket = BucketOf(row.fate, item.ignored), .asset = row.asset, .rows = {1, row.units}};
+      const bool by_northwind = row.fate == RowFate::kByNorthwind;
+      IndexRow out{.side = Side::kOurs,
+                   .bucket = BucketOf(row.fate, item.ignored),
+                   .counted_only = by_northwind,
+                   .by_northwind = by_northwind,
+                   .asset = row.asset,
+                   .rows = {1, row.units}};
       if (terms.fees) out.fee = row.fee;
       if (terms.statuses) out.status = row.status;
       At(PlaceOf(row)).push_back(std::move(out));
@@ -126,6 +134,10 @@ bool IndexEntry::settled() const {
   return !disputed && std::all_of(rows.begin(), rows.end(), [](const IndexRow& row) {
     return row.bucket == Bucket::kMatched || row.counted_only;
   });
+}
+
+bool IndexEntry::by_northwind() const {
+  return std::any_of(rows.begin(), rows.end(), [](const IndexRow& row) { return row.by_northwind; });
 }
 
 absl::StatusOr<IndexEntry> DecodeIndexEntry(std::string_view key, std::string_view bytes) {

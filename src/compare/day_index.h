@@ -4,7 +4,7 @@
 // rows there, so that neither reads the items that agree. The order of its keys is that of the lines of a digest.
 //
 //   entry = u8(1) u8(flags: 1 disputed, 2 home) row*                    -- the list with its length before it
-//   row   = u8(side | bucket << 1 | has fee << 3 | has status << 4 | counted only << 5 | many << 6) asset
+//   row   = u8(side | bucket << 1 | has fee << 3 | has status << 4 | counted only << 5 | many << 6 | by northwind << 7) asset
 //           (many: count-and-sum | int128(units) [int128(fee)] [u8(status)])
 #ifndef NORTHWIND_SRC_COMPARE_DAY_INDEX_H_
 #define NORTHWIND_SRC_COMPARE_DAY_INDEX_H_
@@ -27,7 +27,8 @@ enum class Bucket : uint8_t { kMatched = 0, kMismatched = 1, kPending = 2, kIgno
 struct IndexRow {
   Side side{};
   Bucket bucket{};
-  bool counted_only = false;  // no part of digests: skipped, or one of many
+  bool counted_only = false;  // no part of digests: skipped, one of many, or by northwind
+  bool by_northwind = false;  // and so ignored
   Asset asset;
   CountAndSum rows;  // one row: its units
   std::optional<absl::int128> fee;
@@ -38,8 +39,9 @@ struct IndexEntry {
   bool disputed = false;  // the item has a record of a discrepancy
   bool home = false;      // and it is counted here
   std::vector<IndexRow> rows;
-  // Whether closing the day may make something else of it.
+  // Whether closing the day may make something else of it, but for another answer to who pays it.
   bool settled() const;
+  bool by_northwind() const;
 };
 absl::StatusOr<IndexEntry> DecodeIndexEntry(std::string_view key, std::string_view bytes);
 

@@ -206,6 +206,11 @@ void Observe(const Item& item, const Verdict& verdict, const Judge& judge, Discr
   }
 }
 
+static std::string_view WhyAgreed(const Item& item, const Verdict& verdict) {
+  if (verdict.pending) return "nothing differs so far";
+  return item.northwind ? "northwind pays it" : "the sides agree";
+}
+
 void ObserveAgreement(const Item& item, const Verdict& verdict, const Judge& judge, DiscrepancyRecord& record) {
   if (!item.empty()) {
     const Place home = HomeOf(item);
@@ -218,7 +223,7 @@ void ObserveAgreement(const Item& item, const Verdict& verdict, const Judge& jud
   record.agreed = true;
   record.last_seen = judge.now;
   record.rules_hash = judge.rules_hash;
-  Remember(record, judge, {}, {}, verdict.pending ? "nothing differs so far" : "the sides agree");
+  Remember(record, judge, {}, {}, WhyAgreed(item, verdict));
 }
 
 absl::Status Decide(DiscrepancyState state, std::string_view actor, std::string_view reason, const Judge& judge,

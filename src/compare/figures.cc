@@ -15,7 +15,8 @@ bool BothHold(const SideBySide& sides) { return sides.ours.holds() && sides.thei
 }  // namespace
 
 bool Coverage::holds() const {
-  return ingested.count == matched.count + mismatched.count + pending.count + ignored.count &&
+  return by_northwind.count <= ignored.count &&
+         ingested.count == matched.count + mismatched.count + pending.count + ignored.count &&
          Bits(ingested.sum) == Bits(matched.sum) + Bits(mismatched.sum) + Bits(pending.sum) + Bits(ignored.sum);
 }
 

@@ -9,7 +9,7 @@ namespace northwind::internal::compare {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr uint8_t kDisputed = 1, kIgnored = 2, kCanary = 4;
+constexpr uint8_t kDisputed = 1, kIgnored = 2, kCanary = 4, kNorthwind = 8;
 constexpr uint8_t kHasFee = 1, kHasStatus = 2, kHasMoment = 4;
 constexpr size_t kMaxText = 1 << 20;
 constexpr uint64_t kMaxList = 1 << 20;
@@ -52,7 +52,7 @@ bool Get(ByteReader& in, OurKept& row) {
   return GetText(in, kMaxText, row.merchant_id) && GetAsset(in, row.asset) && GetInt128(in, row.units) &&
          GetInt128(in, row.fee) && GetEnum(in, LegStatus::kWon, row.status) && GetTime(in, row.at) &&
          GetDayField(in, row.day) && GetHour(in, row.hour) && GetFlag(in, row.late) &&
-         GetEnum(in, RowFate::kUnreadable, row.fate);
+         GetEnum(in, RowFate::kByNorthwind, row.fate);
 }
 
 void PutRow(std::string& out, const SettledRow& row) {
@@ -148,10 +148,11 @@ bool Get(ByteReader& in, ManyRows& many) {
 bool GetItem(ByteReader& in, Item& item) {
   uint8_t version, flags;
   uint64_t n;
-  if (!in.GetByte(version) || !in.GetByte(flags) || version != kVersion || flags > 7) return false;
+  if (!in.GetByte(version) || !in.GetByte(flags) || version != kVersion || flags > 15) return false;
   item.disputed = (flags & kDisputed) != 0;
   item.ignored = (flags & kIgnored) != 0;
   item.canary = (flags & kCanary) != 0;
+  item.northwind = (flags & kNorthwind) != 0;
   if (!GetLength(in, n)) return false;
   for (uint64_t i = 0; i < n; ++i) {
     if (!Get(in, item.ours.emplace_back())) return false;
@@ -184,7 +185,7 @@ std::string EncodeItem(const Item& item) {
   out.reserve(256);
   PutByte(out, kVersion);
   PutByte(out, static_cast<uint8_t>((item.disputed ? kDisputed : 0) | (item.ignored ? kIgnored : 0) |
-                                    (item.canary ? kCanary : 0)));
+                                    (item.canary ? kCanary : 0) | (item.northwind ? kNorthwind : 0)));
   PutVarint64(out, item.ours.size());
   for (const OurKept& row : item.ours) Put(out, row);
   PutVarint64(out, item.theirs.size());

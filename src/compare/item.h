@@ -4,7 +4,7 @@
 //
 // Each list has its length before it, as a varint; fields.h has the pieces.
 //
-//   item   = u8(1) u8(flags: 1 disputed, 2 ignored, 4 canary) ours* theirs* many*
+//   item   = u8(1) u8(flags: 1 disputed, 2 ignored, 4 canary, 8 northwind) ours* theirs* many*
 //   ours   = varint(sequence)* bytes(merchant) asset int128(units) int128(fee) u8(status) time day u8(hour) u8(late) u8(fate)
 //   theirs = bytes(source) bytes(row id) varint(columns) field* u8(kind) day u8(hour) row u8(late) u8(fate)
 //   field  = u8(0) | u8(1) bytes(text)                                      -- NULL, or the text
@@ -33,7 +33,14 @@ namespace northwind::internal::compare {
 enum class Side : uint8_t { kOurs = 0, kTheirs = 1 };  // persisted; the values are pinned
 
 // What a row has come to. Persisted; the values are pinned.
-enum class RowFate : uint8_t { kMatched = 1, kMismatched = 2, kPending = 3, kSkipped = 4, kUnreadable = 5 };
+enum class RowFate : uint8_t {
+  kMatched = 1,
+  kMismatched = 2,
+  kPending = 3,
+  kSkipped = 4,
+  kUnreadable = 5,
+  kByNorthwind = 6,  // of ours alone, and rightly so: northwind pays it
+};
 
 // A row of ours: what the journal says, whatever is compared of it.
 struct OurKept {
@@ -82,14 +89,17 @@ struct Item {
   std::vector<OurKept> ours;
   std::vector<TheirKept> theirs;
   std::vector<ManyRows> many;
-  bool disputed = false;  // it has a record of a discrepancy, be it resolved
-  bool ignored = false;   // which is ignored
-  bool canary = false;    // made by the run itself, and taken away again
+  bool disputed = false;   // it has a record of a discrepancy, be it resolved
+  bool ignored = false;    // which is ignored
+  bool canary = false;     // made by the run itself, and taken away again
+  bool northwind = false;  // a payout that northwind pays, as was answered at the last closing that asked
 
   static Item Named(std::string_view name);
   bool empty() const { return ours.empty() && theirs.empty() && many.empty(); }
   // A payment may be refunded many times, and without ids one refund cannot be told from the next.
   bool anonymous() const { return leg == Leg::kRefund && id.find('/') == std::string::npos; }
+  // Of what it may be asked who pays it.
+  bool is_payout() const { return leg == Leg::kPayout || leg == Leg::kPayoutReturn; }
   friend bool operator==(const Item&, const Item&) = default;
 };
 

@@ -75,7 +75,9 @@ absl::StatusOr<bool> ItemBatch::Add(TheirArrival arrival) {
   return true;
 }
 
-void ItemBatch::Review(std::string name) { steps_.push_back({.kind = Step::Kind::kReview, .name = std::move(name)}); }
+void ItemBatch::Review(std::string name, std::optional<bool> northwind) {
+  steps_.push_back({.kind = Step::Kind::kReview, .name = std::move(name), .northwind = northwind});
+}
 
 absl::Status ItemBatch::Reread(const Item& item, Rereader read) {
   steps_.push_back({.kind = Step::Kind::kOursAnew, .name = item.name});
@@ -153,6 +155,7 @@ bool ItemBatch::Apply(Step& step, Item& item) {
     case Step::Kind::kOursAnew:
       return ApplyOursAnew(item);
     case Step::Kind::kReview:
+      item.northwind = step.northwind.value_or(item.northwind);
       return true;
   }
   return false;

@@ -48,7 +48,8 @@ class ItemBatch {
   // False if the batch has the row id already: write this batch first.
   absl::StatusOr<bool> Add(TheirArrival arrival);
   // Judges the item anew, even if nothing of its rows has changed.
-  void Review(std::string name);
+  // `northwind`: whether it pays the item, if that was asked.
+  void Review(std::string name, std::optional<bool> northwind = std::nullopt);
   // Changes the item's discrepancy by hand, after it was judged anew. The first error is Run's.
   using Decision = absl::FunctionRef<absl::Status(const Judge&, DiscrepancyRecord&)>;
   absl::Status Decide(std::string_view name, Decision decision, WriteSet& writes);
@@ -74,6 +75,7 @@ class ItemBatch {
     bool unchanged = false;
     bool late = false;  // reread: as it was
     bool reread = false;
+    std::optional<bool> northwind;  // kReview
   };
 
   absl::Status Work(absl::Span<Step> steps, WriteSet& writes);

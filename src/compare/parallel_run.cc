@@ -195,7 +195,7 @@ class ParallelRun::Core {
     NW_ASSIGN_OR_RETURN(const DayFigures before, ReadFigures(engine(), day));
     NW_RETURN_IF_ERROR(BeginClosing(day));
     NW_RETURN_IF_ERROR(SweepCanaries(run_));
-    NW_RETURN_IF_ERROR(ReviewDay(run_, day, Now()));
+    NW_RETURN_IF_ERROR(ReviewDay(run_, day, options_.is_ours, Now()));
     NW_ASSIGN_OR_RETURN(Stock stock, TakeStock(run_, day));
     DayFigures figures = std::move(stock.figures);
     if (!stock.template_name.empty()) {

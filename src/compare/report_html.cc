@@ -106,8 +106,8 @@ void AppendChart(std::string& out, const std::vector<DayFigures>& days) {
 
 void AppendSide(std::string& out, std::string_view asset, const char* side, const Coverage& coverage) {
   absl::StrAppend(&out, "<tr><td>", Escaped(asset), "</td><td>", side, "</td>");
-  for (const CountAndSum* part :
-       {&coverage.ingested, &coverage.matched, &coverage.mismatched, &coverage.pending, &coverage.ignored}) {
+  for (const CountAndSum* part : {&coverage.ingested, &coverage.matched, &coverage.mismatched, &coverage.pending,
+                                  &coverage.ignored, &coverage.by_northwind}) {
     absl::StrAppend(&out, "<td class=\"n\">", part->count, "</td><td class=\"n\">", MoneyText(asset, part->sum),
                     "</td>");
   }
@@ -131,8 +131,8 @@ void AppendDay(std::string& out, const DayFigures& day) {
                     canary.found.empty() ? "nothing" : ToAbsl(Name(canary.found.front())), "</p>\n");
   }
   out += "<div class=\"scroll\"><table><tr><th>asset</th><th>side</th>";
-  for (const char* name : {"ingested", "matched", "mismatched", "pending", "ignored"}) {
-    absl::StrAppend(&out, "<th class=\"n\" colspan=\"2\">", name, "</th>");
+  for (const char* name : {"ingested", "matched", "mismatched", "pending", "ignored", "paid by northwind"}) {
+    absl::StrAppend(&out, "<th class=\"n\">", name, "</th><th class=\"n\">sum</th>");
   }
   out += "<th></th></tr>\n";
   for (const auto& [asset, sides] : day.assets) {
@@ -185,8 +185,8 @@ std::string FormatReportHtml(const RunReport& report) {
   absl::StrAppend(&out, "<h1>Parallel run, ", DayText(report.from), " to ", DayText(report.to), "</h1>\n<p>Made at ",
                   TimeText(report.made_at), " of ledger <span class=\"mono\">", Escaped(report.ledger_id),
                   "</span>, journal followed to ", report.followed.value(), ".</p>\n<h2>Gate: <span class=\"",
-                  report.gate.open ? "good\">open" : "bad\">shut", "</span>, ", report.gate.days.size(),
-                  " clean days in a row</h2>\n");
+                  report.gate.open ? "good\">open" : "bad\">shut", "</span>, ",
+                  internal::CleanDaysText(report.gate.days.size()), " in a row</h2>\n");
   if (!report.gate.reasons.empty()) {
     out += "<ul>\n";
     for (const std::string& reason : report.gate.reasons) absl::StrAppend(&out, "<li>", Escaped(reason), "</li>\n");

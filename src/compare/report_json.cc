@@ -16,8 +16,13 @@ using Json = nlohmann::ordered_json;
 Json OfPart(const CountAndSum& part) { return {{"count", part.count}, {"sum", FormatUnits(part.sum, 0)}}; }
 
 Json OfCoverage(const Coverage& c) {
-  return {{"ingested", OfPart(c.ingested)}, {"matched", OfPart(c.matched)}, {"mismatched", OfPart(c.mismatched)},
-          {"pending", OfPart(c.pending)},   {"ignored", OfPart(c.ignored)}, {"holds", c.holds()}};
+  return {{"ingested", OfPart(c.ingested)},
+          {"matched", OfPart(c.matched)},
+          {"mismatched", OfPart(c.mismatched)},
+          {"pending", OfPart(c.pending)},
+          {"ignored", OfPart(c.ignored)},
+          {"by_northwind", OfPart(c.by_northwind)},
+          {"holds", c.holds()}};
 }
 
 Json OfTime(absl::Time time) {

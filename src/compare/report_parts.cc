@@ -47,6 +47,8 @@ RowCounts CountRows(const DayFigures& day) {
   return counts;
 }
 
+std::string CleanDaysText(size_t days) { return absl::StrCat(days, days == 1 ? " clean day" : " clean days"); }
+
 std::string Verdict(const DayFigures& day) {
   if (day.clean()) return "clean";
   if (day.state != DayState::kClosed) return day.state == DayState::kReopened ? "to be closed again" : "not closed";

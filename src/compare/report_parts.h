@@ -30,6 +30,7 @@ struct RowCounts {
 RowCounts CountRows(const DayFigures& day);
 // "clean", or what keeps it from being so: "not closed", "to be closed again", "3 open", "incomplete", "coverage does not hold",
 // "canaries not found", "nothing compared".
+std::string CleanDaysText(size_t days);  // "1 clean day"
 std::string Verdict(const DayFigures& day);
 
 }  // namespace northwind::internal

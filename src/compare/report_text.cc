@@ -30,6 +30,9 @@ void AppendSide(std::string& out, std::string_view asset, std::string_view side,
     cell(*part);
   }
   out += coverage.holds() ? "\n" : "  DOES NOT ADD UP\n";
+  if (coverage.by_northwind.count == 0) return;
+  absl::StrAppendFormat(&out, "  %-19s %-6s of the ignored, paid by northwind: %d rows, sum %s\n", Safe(asset),
+                        std::string(side), coverage.by_northwind.count, MoneyText(asset, coverage.by_northwind.sum));
 }
 
 void AppendDay(std::string& out, const DayFigures& day) {
@@ -64,11 +67,11 @@ void AppendDay(std::string& out, const DayFigures& day) {
 }  // namespace
 
 std::string FormatReportText(const RunReport& report) {
-  std::string out =
-      absl::StrCat("Parallel run, ", DayText(report.from), " to ", DayText(report.to), "\nmade at ",
-                   TimeText(report.made_at), ", ledger ", Safe(report.ledger_id), ", journal followed to ",
-                   report.followed.value(), "\n\nGate: ", report.gate.open ? "OPEN" : "SHUT", ", ",
-                   report.gate.days.size(), " clean days in a row\nrules ", Safe(report.gate.rules_hash), "\n");
+  std::string out = absl::StrCat(
+      "Parallel run, ", DayText(report.from), " to ", DayText(report.to), "\nmade at ", TimeText(report.made_at),
+      ", ledger ", Safe(report.ledger_id), ", journal followed to ", report.followed.value(),
+      "\n\nGate: ", report.gate.open ? "OPEN" : "SHUT", ", ", internal::CleanDaysText(report.gate.days.size()),
+      " in a row\nrules ", Safe(report.gate.rules_hash), "\n");
   for (const std::string& reason : report.gate.reasons) absl::StrAppend(&out, "  - ", Safe(reason), "\n");
   if (report.signed_by.empty()) {
     out += "Signed by nobody\n";

@@ -104,19 +104,27 @@ RailAnswer ClaimedRail::Send(const PayoutInstruction& payout) {
   return rail_.Submit(payout);
 }
 
+std::array<uint8_t, 16> ClaimedRail::BeginCancel(const std::string& id) {
+  const absl::MutexLock lock(&mutex_);
+  for (const OpenCancel& open : cancels_) {
+    if (open.id == id) return open.token;
+  }
+  // Without its token the oldest is what somebody has claimed before: refused, and so never canceled and paid.
+  if (cancels_.size() == kMaxOpenCancels) cancels_.pop_front();
+  return cancels_.emplace_back(OpenCancel{.id = id, .token = internal::NewClaimToken()}).token;
+}
+
+void ClaimedRail::EndCancel(const std::string& id) {
+  const absl::MutexLock lock(&mutex_);
+  std::erase_if(cancels_, [&id](const OpenCancel& open) { return open.id == id; });
+}
+
 absl::Status ClaimedRail::ClaimToCancel(const PayoutInstruction& payout) {
   const CutoverStatus status = cutover_.Status();
-  std::array<uint8_t, 16> token;
-  {
-    absl::MutexLock lock(&mutex_);
-    token = cancels_.emplace(payout.payout_id, internal::NewClaimToken()).first->second;
-  }
-  const absl::StatusOr<ClaimVerdict> verdict = internal::ClaimTwice(claims_, RequestFor(payout, status, token));
+  const absl::StatusOr<ClaimVerdict> verdict =
+      internal::ClaimTwice(claims_, RequestFor(payout, status, BeginCancel(payout.payout_id)));
   if (!verdict.ok()) return verdict.status();
-  {
-    absl::MutexLock lock(&mutex_);
-    cancels_.erase(payout.payout_id);
-  }
+  EndCancel(payout.payout_id);
   const auto refuse = [&payout](std::string_view why) {
     return Error(absl::StatusCode::kFailedPrecondition, "payout ", payout.payout_id,
                  " cannot be canceled: ", internal::ToAbsl(why));

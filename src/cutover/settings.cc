@@ -13,7 +13,6 @@ namespace northwind::internal {
 namespace {
 
 constexpr uint8_t kVersion = 2;
-constexpr uint8_t kVersionWithoutRaise = 1;
 constexpr uint32_t kMaxDaysBetweenRaises = 365;
 constexpr uint8_t kRoutedBit = 1;
 constexpr uint8_t kStoppedBit = 2;
@@ -70,12 +69,10 @@ absl::StatusOr<CutoverSettings> DecodeSettings(std::string_view bytes) {
   CutoverSettings settings;
   uint8_t version = 0, switches = 0;
   std::string_view salt, hash;
-  if (!in.GetByte(version) || (version != kVersion && version != kVersionWithoutRaise) ||
-      !in.GetBytes(kMaxSaltBytes, salt) || !IsSalt(salt) || !in.GetVarint64(settings.epoch) ||
-      !in.GetVarint(settings.threshold) || settings.threshold > kBasisPoints || !in.GetByte(switches) ||
-      switches > (kRoutedBit | kStoppedBit) || !in.GetVarint64(settings.audit.lines) ||
-      !in.GetRaw(settings.audit.hash.size(), hash) ||
-      (version != kVersionWithoutRaise && !in.GetVarint(settings.raised_on)) || !in.AtEnd()) {
+  if (!in.GetByte(version) || version != kVersion || !in.GetBytes(kMaxSaltBytes, salt) || !IsSalt(salt) ||
+      !in.GetVarint64(settings.epoch) || !in.GetVarint(settings.threshold) || settings.threshold > kBasisPoints ||
+      !in.GetByte(switches) || switches > (kRoutedBit | kStoppedBit) || !in.GetVarint64(settings.audit.lines) ||
+      !in.GetRaw(settings.audit.hash.size(), hash) || !in.GetVarint(settings.raised_on) || !in.AtEnd()) {
     return absl::DataLossError("cutover: the settings are damaged");
   }
   settings.salt = salt;

@@ -295,6 +295,17 @@ TEST_F(ClaimedRailTest, ACancelWhoseAnswerWasLostGoesOnWithTheSameClaim) {
       << "that one is answered; this is another";
 }
 
+TEST_F(ClaimedRailTest, OfCancelsWithoutAnAnswerSoManyAreRemembered) {
+  const auto cancel = [this](size_t n) { return rail_->ClaimToCancel(Po("po" + std::to_string(n))); };
+  for (size_t n = 0; n <= kMaxOpenCancels; ++n) {
+    claims_.FailClaims({Fault::kAfter, Fault::kBefore});
+    ASSERT_THAT(cancel(n), StatusIs(absl::StatusCode::kUnavailable));
+  }
+  EXPECT_THAT(cancel(1), IsOk());
+  EXPECT_THAT(cancel(kMaxOpenCancels), IsOk());
+  EXPECT_THAT(cancel(0), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("may have paid it")));
+}
+
 // ---- Under Payouts ------------------------------------------------------------------------------------------
 
 class ClaimedPayoutTest : public ClaimedRailTest {
