@@ -31,7 +31,7 @@ void AppendSide(std::string& out, std::string_view asset, std::string_view side,
   }
   out += coverage.holds() ? "\n" : "  DOES NOT ADD UP\n";
   if (coverage.by_northwind.count == 0) return;
-  absl::StrAppendFormat(&out, "  %-19s %-6s of the ignored, paid by northwind: %d rows, sum %s\n", Safe(asset),
+  absl::StrAppendFormat(&out, "  %-19s %-6s of the ignored, paid by northwind (rows, sum): %d %s\n", Safe(asset),
                         std::string(side), coverage.by_northwind.count, MoneyText(asset, coverage.by_northwind.sum));
 }
 

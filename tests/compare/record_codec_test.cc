@@ -144,10 +144,10 @@ TEST(RecordCodec, RowPlaceAndDay) {
                      .incomplete = {"less"},
                      .totals = {{"USD/2", {1, 5}}},
                      .totals_told = true};
-  figures.assets["USD/2"].ours.ingested = {1, 5};
+  figures.assets["USD/2"].ours = {.ingested = {1, 5}, .ignored = {1, 3}, .by_northwind = {1, 3}};
   const std::string bytes = EncodeFigures(figures);
   EXPECT_EQ(Hex(bytes),
-            "01020202036f707301055553442f32010a00000000000000000000000000000000000001050201010202616201060106"
+            "01020202036f707301055553442f32010a0000000000000106010600000000000000000000000001050201010202616201060106"
             "0101046c6573730000000000000000000000000000000000000000000000000000000000000000000000000000000000"
             "00000000000000000000000000000000000000000000000101055553442f32010a");
   EXPECT_THAT(DecodeFigures(kDay, "\x02" + bytes.substr(1)), StatusIs(absl::StatusCode::kDataLoss));

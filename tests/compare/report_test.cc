@@ -27,7 +27,8 @@ DayFigures Day(int n) {
                               .matched = {1000, 1'000'000},
                               .mismatched = {4, 51},
                               .pending = {2, 50},
-                              .ignored = {1, 2}};
+                              .ignored = {1, 2},
+                              .by_northwind = {1, 2}};
   day.assets["USD/2"].theirs = {.ingested = {1000, 1'000'000}, .matched = {1000, 1'000'000}};
   day.assets["JPY/0"].ours = {.ingested = {3, -77}, .matched = {3, -77}};
   day.assets["JPY/0"].theirs = day.assets["JPY/0"].ours;
@@ -88,9 +89,10 @@ TEST(ReportJson, HoldsEveryFigure) {
     for (const auto& [asset, sides] : report.days[i].assets) {
       for (const auto& [name, side] : {std::pair("ours", sides.ours), std::pair("theirs", sides.theirs)}) {
         const auto& shown = day["assets"][asset][name];
-        for (const auto& [part, figure] : {std::pair("ingested", side.ingested), std::pair("matched", side.matched),
-                                           std::pair("mismatched", side.mismatched), std::pair("pending", side.pending),
-                                           std::pair("ignored", side.ignored)}) {
+        for (const auto& [part, figure] :
+             {std::pair("ingested", side.ingested), std::pair("matched", side.matched),
+              std::pair("mismatched", side.mismatched), std::pair("pending", side.pending),
+              std::pair("ignored", side.ignored), std::pair("by_northwind", side.by_northwind)}) {
           EXPECT_EQ(shown[part]["count"], figure.count);
           EXPECT_EQ(shown[part]["sum"], std::to_string(static_cast<int64_t>(figure.sum)));
         }
@@ -140,6 +142,21 @@ TEST(ReportTextAndHtml, ShowEveryFigure) {
   EXPECT_THAT(FormatReportHtml(Report()), HasSubstr("<title>2026-03-01: 2006 matched</title>"));
   EXPECT_THAT(FormatReportHtml(Report()), HasSubstr("<title>2026-03-01: 4 mismatched</title>"));
   EXPECT_THAT(FormatReportHtml(Report()), HasSubstr("<title>2026-03-01: 2 pending</title>"));
+}
+
+TEST(ReportTextAndHtml, SayWhatNorthwindPays) {
+  EXPECT_THAT(FormatReportText(Report()), HasSubstr("of the ignored, paid by northwind (rows, sum): 1 0.02"));
+  EXPECT_THAT(FormatReportHtml(Report()), HasSubstr("<th class=\"n\">paid by northwind</th><th class=\"n\">sum</th>"));
+  EXPECT_THAT(FormatReportHtml(Report()),
+              HasSubstr("<td class=\"n\">1</td><td class=\"n\">0.02</td><td class=\"good\">"));
+}
+
+TEST(ReportTextAndHtml, CountOneDayAsOne) {
+  RunReport report = Report();
+  report.gate.days.resize(1);
+  for (const std::string& shown : {FormatReportText(report), FormatReportHtml(report)}) {
+    EXPECT_THAT(shown, HasSubstr(" 1 clean day in a row"));
+  }
 }
 
 TEST(ReportTextAndHtml, SayWhenADayDoesNotAddUp) {
