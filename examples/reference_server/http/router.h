@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -83,14 +84,22 @@ class Router {
   const Route* Find(Request& request, std::string* allow) const;
 
   // Answers; `respond` is called once, on this thread or another. In this order: 404 not_found and 405 method_not_allowed; 401
-  // unauthenticated (with WWW-Authenticate) if there is no good credential where one is needed; 429 rate_limited; 403 forbidden without the
-  // route's scope; 404 if the pattern has {merchant} and the caller may not see that one; 403 csrf for a session's change without its
+  // unauthenticated (with WWW-Authenticate) for a credential that is not good; 429 rate_limited; 401 without any; 404 if the pattern has
+  // {merchant} and the caller may not see that one; 403 forbidden without the route's scope; 403 csrf for a session's change without its
   // token; then the handler. `block` runs what may block on another thread.
   void Answer(Request request, const std::function<void(std::function<void()>)>& block, Respond respond) const;
 
  private:
+  using Pattern = std::vector<std::string>;  // the parts of the path
+  // What the names of the pattern stand for, if it fits.
+  static std::optional<std::map<std::string, std::string>> Match(const Pattern& pattern,
+                                                                 const std::vector<std::string_view>& parts);
+  // Why not, if not. Finds out the caller.
+  std::optional<Response> Refuse(const Route& route, const Request& request, Caller* caller) const;
+
   Authenticator& authenticator_;
   std::vector<Route> routes_;
+  std::vector<Pattern> patterns_;  // of routes_, by index
 };
 
 }  // namespace northwind::server
