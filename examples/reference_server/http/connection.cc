@@ -100,8 +100,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
       events_->Close();
       --hub_->streams;
     }
-    absl::MutexLock lock(&hub_->mutex);
-    hub_->connections.erase(this);
+    Forget();
   }
 
   std::shared_ptr<Connection> Share() override { return this->weak_from_this().lock(); }
@@ -511,8 +510,15 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     });
   }
 
+  // Not at the end of the object only: whoever has not answered yet still holds it.
+  void Forget() {
+    absl::MutexLock lock(&hub_->mutex);
+    hub_->connections.erase(this);
+  }
+
   void Close() {
     if (std::exchange(closed_, true)) return;
+    Forget();
     heartbeat_.cancel();
     deadline_.cancel();
     if (events_ != nullptr) events_->Close();
