@@ -69,7 +69,7 @@ const TYPES = {
   'payout.canceled': 'A payout was canceled; the money is available again.',
   'payout.returned': 'A payout came back from the receiving bank.',
   'adjustment.applied': 'A correction by hand, in your favour or not.',
-  'endpoint.test': 'What “Send test” sends.',
+  'webhook.test': 'What “Send test” sends.',
   'endpoint.disabled': 'Another endpoint of yours was disabled.',
 };
 export const typeText = (type) => TYPES[type] ?? (/_rejected$|\.rejected$/.test(type) ? 'The event was refused by the ledger; nothing moved.' : '');
