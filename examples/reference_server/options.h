@@ -21,8 +21,10 @@ namespace northwind::server {
 
 struct ServerOptions {
   ListenerOptions listener;
-  std::string data;        // a directory: the store is in it (store/), the simulated bank's books (bank), the host key (host.key, made if missing, mode 0600)
-  std::string public_url;  // "https://pay.example": what sign-in links begin with; by default the listener's own address
+  std::string
+      data;  // a directory: the store is in it (store/), the simulated bank's books (bank), the host key (host.key, made if missing, mode 0600)
+  std::string
+      public_url;  // "https://pay.example": what sign-in links begin with; by default the listener's own address
   bool plain_cookies = false;  // sessions over http: for one machine only; refused unless the address is loopback
   bool shadow = false;         // compute everything, send nothing
   bool simulated_bank = true;  // there is no other in this example

@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<HostEntry>> Store::List(std::string_view prefix, std:
   }
   std::vector<HostEntry> entries;
   internal::Cursor cursor = engine_->NewCursor(internal::Space::kHost);
-  const bool goes_on = after > prefix;
+  const bool goes_on = !after.empty() && after >= prefix;
   cursor.Seek(goes_on ? after : prefix);
   if (goes_on && cursor.Valid() && cursor.key() == after) cursor.Next();
   for (; cursor.Valid() && entries.size() < limit; cursor.Next()) {

@@ -40,7 +40,8 @@ TEST(Store, WritesAndListsHostRecords) {
   const TempDir directory;
   {
     NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = directory / "s"}));
-    ASSERT_THAT(store->Write({{{"a/1", "one"}, {"a/2", "two"}, {"a/3", "three"}, {"b", "other"}, {"a/2", "last"}}}), IsOk());
+    ASSERT_THAT(store->Write({{{"a/1", "one"}, {"a/2", "two"}, {"a/3", "three"}, {"b", "other"}, {"a/2", "last"}}}),
+                IsOk());
     ASSERT_THAT(store->Write({{{"a/3", std::nullopt}, {"a", ""}, {"never", std::nullopt}}}), IsOk());
   }
   NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = directory / "s"}));

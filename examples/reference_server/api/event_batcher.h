@@ -18,8 +18,8 @@
 namespace northwind::server {
 
 struct EventBatcherOptions {
-  size_t max_events = 8192;        // in one call of the intake
-  size_t max_waiting = 100'000;    // events that wait; more are ResourceExhausted at once
+  size_t max_events = 8192;      // in one call of the intake
+  size_t max_waiting = 100'000;  // events that wait; more are ResourceExhausted at once
   size_t max_waiting_bytes = 64 << 20;
 };
 

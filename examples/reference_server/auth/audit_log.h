@@ -24,10 +24,10 @@ struct AuditEntry {
   uint64_t number = 0;  // from 1, dense
   absl::Time at;
   std::string request_id;
-  std::string actor;    // Caller::actor
-  std::string action;   // Route::name
-  std::string subject;  // what it was done to: "cutover", "merchant m_42", "key_…"
-  std::string detail;   // JSON of what was asked and what came of it, without secrets; up to 4 KiB
+  std::string actor;               // Caller::actor
+  std::string action;              // Route::name
+  std::string subject;             // what it was done to: "cutover", "merchant m_42", "key_…"
+  std::string detail;              // JSON of what was asked and what came of it, without secrets; up to 4 KiB
   std::array<uint8_t, 32> hash{};  // SHA-256 of the hash before it and of this line
 };
 

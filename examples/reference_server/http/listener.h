@@ -27,16 +27,17 @@ struct ListenerOptions {
   std::string tls_certificate;  // PEM files, both or none; TLS 1.2 or newer
   std::string tls_key;
   int io_threads = 2;
-  int worker_threads = 8;        // that handlers block on
+  int worker_threads = 8;  // that handlers block on
   size_t max_connections = 10'000;
   size_t max_in_flight = 2'000;  // requests whose answer is not ready; more are answered 503 busy
   size_t max_header = 16 << 10;
   absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request to the end of its head
   absl::Duration body_timeout = absl::Seconds(30);
-  absl::Duration write_timeout = absl::Seconds(30);   // without progress
-  absl::Duration idle_timeout = absl::Seconds(75);    // between two requests
-  absl::Duration drain_timeout = absl::Seconds(20);   // Stop: for requests under way
-  absl::Duration stream_heartbeat = absl::Seconds(15);  // a comment line on an event stream, so that dead peers are noticed
+  absl::Duration write_timeout = absl::Seconds(30);  // without progress
+  absl::Duration idle_timeout = absl::Seconds(75);   // between two requests
+  absl::Duration drain_timeout = absl::Seconds(20);  // Stop: for requests under way
+  absl::Duration stream_heartbeat =
+      absl::Seconds(15);  // a comment line on an event stream, so that dead peers are noticed
   // The address of the client is the last of X-Forwarded-For if, and only if, the peer is a proxy of these addresses.
   std::vector<std::string> trusted_proxies;
 };

@@ -74,7 +74,7 @@ class EventStream {
 struct Response {
   int status = 200;
   std::string content_type = "application/json";  // empty: no body
-  std::vector<Field> fields;                      // besides those that the connection sets: Date, Content-Length, X-Request-Id, ...
+  std::vector<Field> fields;  // besides those that the connection sets: Date, Content-Length, X-Request-Id, ...
   std::string body;
   // Instead of the body, a piece at a time, on a thread that may block, until one is empty; an error cuts the connection off, so that
   // the reader can tell that it is not whole.

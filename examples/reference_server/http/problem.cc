@@ -51,14 +51,15 @@ constexpr absl::Duration kComeAgain = absl::Seconds(1);
 
 Response AsResponse(const Problem& problem, const Request& request) {
   // What a message quotes may be any bytes: those that are not UTF-8 are replaced.
-  const nlohmann::ordered_json document = {{"type", "about:blank"},         {"title", TitleOf(problem.status)},
-                                           {"status", problem.status},      {"code", problem.code},
-                                           {"detail", problem.detail},      {"instance", request.id}};
+  const nlohmann::ordered_json document = {{"type", "about:blank"},    {"title", TitleOf(problem.status)},
+                                           {"status", problem.status}, {"code", problem.code},
+                                           {"detail", problem.detail}, {"instance", request.id}};
   Response response{.status = problem.status, .content_type = "application/problem+json"};
   response.body = document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   response.fields.push_back({"Cache-Control", "no-store"});
   if (problem.retry_after.has_value()) {
-    const int64_t seconds = std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(*problem.retry_after, absl::Seconds(1))));
+    const int64_t seconds =
+        std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(*problem.retry_after, absl::Seconds(1))));
     response.fields.push_back({"Retry-After", std::to_string(seconds)});
   }
   return response;

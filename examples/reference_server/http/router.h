@@ -66,7 +66,7 @@ struct Route {
   std::string name;     // operationId in docs/openapi.yaml, and the label in metrics: "listPayouts"
   Scope scope = Scope::kOperatorRead;
   size_t max_body = 64 << 10;
-  Handler handler;             // one of the two
+  Handler handler;  // one of the two
   AsyncHandler async_handler;
 };
 
