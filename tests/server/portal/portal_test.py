@@ -71,7 +71,7 @@ class Pages(unittest.TestCase):
 
     def assert_fits(self):
         wide = browser.run("""
-            const over = [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest('.hidden, svg')).slice(0, 3);
+            const over = [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest('.hidden, svg') && !(innerWidth <= 760 && e.closest('thead'))).slice(0, 3);
             return [document.documentElement.scrollWidth, innerWidth, over.map((e) => `${e.tagName}.${e.className}: ${e.textContent.slice(0, 60)}`)];""")
         self.assertLessEqual(wide[0], wide[1], wide[2])
         self.assertEqual(wide[2], [])
@@ -231,9 +231,10 @@ class Lists(Pages):
         row = lambda: next(r.text for r in self.rows() if waiting in r.text)
         self.assertIn("Submitted", row())
         browser.until(lambda: mock.streams, "a stream")
+        mock.asked.clear()
         mock.settle(waiting, "paid")
         browser.until(lambda: "Paid" in row(), "the payout is paid")
-        self.assertEqual(len(self.asked("GET", "/payouts?")), 1)
+        self.assertEqual(self.asked("GET", "/payouts?"), [])  # the one alone was read
 
     def test_go_on_after_the_stream_was_cut(self):
         self.sign_in("/payouts")

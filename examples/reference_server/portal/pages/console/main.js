@@ -4,7 +4,7 @@ import {Api} from '../shared/api.js';
 import {h} from '../shared/dom.js';
 import {Router} from '../shared/router.js';
 import {head, Shell} from '../shared/shell.js';
-import {button, empty, explain, field, input} from '../shared/ui.js';
+import {button, code, empty, explain, field, input} from '../shared/ui.js';
 import {keys} from './access.js';
 import {auditLog} from './audit.js';
 import {cutover} from './cutover.js';
@@ -79,7 +79,7 @@ function leave(why = '') {
 
 function enter() {
   polling = Symbol('poll');
-  shell.setSignedIn(true, h('span', null, 'Key ', h('b', null, /^nwk_(key_[0-9a-f]+|[^_]+)/.exec(key)?.[1] ?? 'in use')),
+  shell.setSignedIn(true, h('span', null, 'Key ', code(/^nwk_(key_[0-9a-f]+|[^_]+)/.exec(key)?.[1] ?? 'in use')),
     button('Sign out', () => leave(), {kind: 'small'}));
   poll(polling);
   router.update();

@@ -48,8 +48,9 @@ function queues(list) {
 }
 
 function beside({mirror, sqs, cutover}) {
-  const part = (title, object, href) => card(title, object ? plainFacts(object, ['enabled']) : empty('Not configured'), href && object && h('p', null, h('a', {href}, 'More')));
-  return h('div', {class: 'columns'}, part('Mirror', mirror, '#/mirror'), part('Queue intake (SQS)', sqs), part('Cutover', cutover, '#/cutover'));
+  const part = (title, object, href) => card(title, object ? plainFacts(object, ['enabled']) : empty('Not configured'), href && object && h('p', null, h('a', {href}, `More of ${title.toLowerCase()}`)));
+  return h('div', {class: 'columns three'}, part('Mirror', mirror, '#/mirror'), part('Queue intake (SQS)', sqs),
+    part('Cutover', cutover && {share: `${Number(cutover.threshold) / 100} %`, routed_to_batch: cutover.routed_to_batch, sending_stopped: cutover.sending_stopped, unfinished: cutover.residue}, '#/cutover'));
 }
 
 export function overview(ctx) {

@@ -42,13 +42,13 @@ function chooser(ctx, {place, caption, columns, fixed, emptyTitle, emptyText, na
     });
     return element;
   }};
-  const shown = list(ctx, {place, caption, fixed, columns: [pick, ...columns], key: (row) => row.id, emptyTitle, emptyText, changed: (rows) => {
+  const shown = list(ctx, {place, caption, fixed, bar, columns: [pick, ...columns], key: (row) => row.id, emptyTitle, emptyText, changed: (rows) => {
     const known = new Set(rows.map((row) => row.id));
     for (const id of [...chosen]) if (!known.has(id)) chosen.delete(id);
     bar.hidden = rows.length === 0;
     draw();
   }});
-  return {bar, shown};
+  return shown;
 }
 
 function look(row) {
@@ -59,7 +59,7 @@ function look(row) {
 }
 
 export function quarantine(ctx) {
-  const {bar, shown} = chooser(ctx, {
+  const shown = chooser(ctx, {
     place: `${ctx.base}/quarantine`, caption: 'Quarantined events', name: (row) => row.id.slice(0, 12),
     columns: [
       {label: 'Event', kind: 'main', cell: (row) => button(`${row.id.slice(0, 12)}…`, () => look(row), {kind: 'small', 'aria-label': `Look at ${row.id.slice(0, 12)}`, title: row.id})},
@@ -83,13 +83,13 @@ export function quarantine(ctx) {
       }},
     ],
   });
-  return [head('Quarantine', {lead: 'Redrive puts events through again, after what was wrong is mended.'}), bar, shown.element];
+  return [head('Quarantine', {lead: 'Redrive puts events through again, after what was wrong is mended.'}), shown.element];
 }
 
 export function deadLetters(ctx) {
   const place = h('div', {class: 'area'});
   function draw(queue) {
-    const {bar, shown} = chooser({...ctx, query: null}, {
+    const shown = chooser({...ctx, query: null}, {
       place: `${ctx.base}/dead-letters`, caption: 'Dead letters', fixed: {queue}, name: (row) => row.id,
       columns: [
         {label: 'Task', kind: 'main', cell: (row) => code(row.id)},
@@ -112,7 +112,7 @@ export function deadLetters(ctx) {
         }},
       ],
     });
-    replace(place, bar, shown.element);
+    replace(place, shown.element);
   }
   const chosen = area(ctx, async () => queuesOf((await ctx.api.get(`${ctx.base}/overview`, {}, {signal: ctx.signal})).scheduler), (queues) => {
     if (!queues.length) return empty('No queues');

@@ -36,7 +36,7 @@ export function days(ctx) {
   const shown = area(ctx, async () => (await api.get(`${base}/parallel-run/days`, {}, {signal})).data, (rows) => {
     if (!rows.length) return empty('No days yet', 'They appear as rows of both sides come in.');
     return table('Days', [
-      {label: 'Day', kind: 'main', cell: (d) => h('a', {href: `#/run/discrepancies?day=${d.day}`}, d.day)},
+      {label: 'Day', kind: 'main tight', cell: (d) => h('a', {href: `#/run/discrepancies?day=${d.day}`}, d.day)},
       {label: 'State', cell: dayBadge},
       {label: 'Matched', cell: coverage},
       {label: 'Differences', cell: (d) => (different(d).length ? between(different(d)) : badge('clean', 'None', 'good'))},

@@ -5,7 +5,7 @@ import {integer, words} from '../shared/format.js';
 import {DAYS, list} from '../shared/list.js';
 import {head} from '../shared/shell.js';
 import {area, badge, button, card, check, confirm, empty, openDialog, table, when, workButton} from '../shared/ui.js';
-import {failureText} from './reasons.js';
+import {failureText, resultText} from './reasons.js';
 
 const MAX_AT_ONCE = 100;
 const STATES = ['pending', 'delivered', 'dead', 'canceled'];
@@ -69,7 +69,7 @@ function selectable(ctx, options) {
     return element;
   }};
   const shown = list(ctx, {
-    ...options, place: `${ctx.base}/deliveries`, key: keyOf, columns: [pick, ...options.columns],
+    ...options, bar, place: `${ctx.base}/deliveries`, key: keyOf, columns: [pick, ...options.columns],
     changed: (rows) => {
       const known = new Set(rows.map(keyOf));
       for (const id of [...chosen.keys()]) if (!known.has(id)) chosen.delete(id);
@@ -77,15 +77,15 @@ function selectable(ctx, options) {
       draw();
     },
   });
-  return {shown, bar};
+  return shown;
 }
 
 const columns = (hosts) => [
   {label: 'Event', kind: 'main', cell: detail},
-  {label: 'Endpoint', cell: (d) => h('a', {href: `#${path`/endpoints/${d.endpoint_id}`}`}, hosts.get(d.endpoint_id) ?? d.endpoint_id)},
+  {label: 'Endpoint', kind: 'wrap', cell: (d) => h('a', {href: `#${path`/endpoints/${d.endpoint_id}`}`}, hosts.get(d.endpoint_id) ?? d.endpoint_id)},
   {label: 'State', cell: (d) => badge(d.state)},
   {label: 'Attempts', kind: 'number', cell: (d) => integer(d.attempts)},
-  {label: 'Last result', cell: (d) => (d.last_failure ? `${words(d.last_failure)}${d.last_status ? `, ${d.last_status}` : ''}` : d.last_status ?? '–')},
+  {label: 'Last result', cell: (d) => resultText(d.last_failure, d.last_status)},
   {label: 'Created', cell: (d) => when(d.created_at)},
 ];
 
@@ -108,7 +108,7 @@ export function deliveries(ctx) {
       ],
       emptyTitle: 'No deliveries yet', emptyText: 'They are made when something happens that an endpoint wants to know.',
     });
-    return [made.bar, made.shown.element];
+    return made.element;
   });
   return [head('Deliveries', {lead: 'One message to one endpoint each. Whatever is chosen can be sent again, also what arrived.'}), shown.element];
 }
@@ -118,7 +118,7 @@ export function deliveries(ctx) {
 function byEndpoint(ctx, endpoints, reload) {
   if (!endpoints.length) return empty('No endpoints');
   return table('Redrive by endpoint', [
-    {label: 'Endpoint', kind: 'main', cell: (e) => h('a', {href: `#${path`/endpoints/${e.id}`}`}, e.url)},
+    {label: 'Endpoint', kind: 'main wrap', cell: (e) => h('a', {href: `#${path`/endpoints/${e.id}`}`}, e.url)},
     {label: 'State', cell: (e) => badge(e.state)},
     {label: 'Redrive', kind: 'tight', cell: (e) => workButton(ctx, 'Redrive all', async () => {
       if (await confirm('Send all its dead letters again?', `Everything that was given up for ${host(e.url)} is tried again, with all its attempts.`, 'Redrive') === null) return;
@@ -136,7 +136,7 @@ export function deadLetters(ctx) {
       columns: columns(hosts).map((column) => (column.label === 'Last result' ? {...column, cell: (d) => failureText(d.last_failure)} : column)).filter(({label}) => label !== 'State'),
       emptyTitle: 'No dead letters', emptyText: 'Nothing was given up.',
     });
-    return [made.bar, made.shown.element, card('Whole endpoints', byEndpoint(ctx, endpoints, made.shown.reload))];
+    return [made.element, card('Whole endpoints', byEndpoint(ctx, endpoints, made.reload))];
   });
   return [head('Dead letters', {lead: 'Deliveries that were given up after all their attempts. Once the endpoint works again, send them again.'}), shown.element];
 }

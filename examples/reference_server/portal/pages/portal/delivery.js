@@ -17,7 +17,7 @@ function signature(d, scheme) {
   return h('div', {class: 'area'},
     facts([['webhook-id', code(d.message_id)], ['webhook-timestamp', code(seconds === null ? 'seconds since 1970' : String(seconds))],
       ['webhook-signature', code(scheme === 'v1a' ? 'v1a,<Base64 of an Ed25519 signature>' : 'v1,<Base64 of an HMAC-SHA256>')]]),
-    h('ul', null,
+    h('ul', {class: 'prose'},
       h('li', null, h('b', null, 'webhook-id'), ' is the same in every attempt and at every endpoint: what you have had under it, you need not do again.'),
       h('li', null, h('b', null, 'webhook-timestamp'), ' is when the attempt was made. Refuse what is more than five minutes off.'),
       h('li', null, h('b', null, 'webhook-signature'), ' is made over ', code('id.timestamp.body'), scheme === 'v1a' ? ' with our private key; check it with the public one.' : ' with your secret.',

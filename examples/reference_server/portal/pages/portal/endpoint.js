@@ -2,12 +2,12 @@
 import {path} from '../shared/api.js';
 import {drawLines} from '../shared/chart.js';
 import {h} from '../shared/dom.js';
-import {duration, integer, milliseconds, timeText, words} from '../shared/format.js';
+import {duration, integer, milliseconds, timeText} from '../shared/format.js';
 import {Router} from '../shared/router.js';
 import {head} from '../shared/shell.js';
 import {area, badge, button, card, code, confirm, empty, facts, linkButton, table, when, workButton} from '../shared/ui.js';
 import {healthBadge} from './endpoints.js';
-import {disabledText, failureText} from './reasons.js';
+import {disabledText, failureText, resultText} from './reasons.js';
 import {recoveryPanel} from './recovery.js';
 import {overlapNote, rotate} from './secrets.js';
 
@@ -17,8 +17,7 @@ const LISTED = 20;
 const deliveryLink = (a) => h('a', {href: `#/deliveries/${encodeURIComponent(a.endpoint_id)}/${encodeURIComponent(a.message_id)}`}, a.type);
 
 export function attemptResult(a) {
-  if (!a.failure) return badge('delivered', `Delivered${a.status ? `, ${a.status}` : ''}`, 'good');
-  return badge(a.failure, `${words(a.failure)}${a.status ? `, ${a.status}` : ''}`, 'bad');
+  return a.failure ? badge(a.failure, resultText(a.failure, a.status), 'bad') : badge('delivered', `Delivered${a.status ? `, HTTP ${a.status}` : ''}`);
 }
 
 function latency(list) {

@@ -17,7 +17,7 @@ export function healthBadge({state, health}) {
 }
 
 const COLUMNS = [
-  {label: 'Address', kind: 'main', cell: endpointLink},
+  {label: 'Address', kind: 'main wrap', cell: endpointLink},
   {label: 'State', cell: (e) => badge(e.state)},
   {label: 'Health', cell: healthBadge},
   {label: 'Events', cell: (e) => (e.events.includes('*') ? 'All' : e.events.join(', '))},

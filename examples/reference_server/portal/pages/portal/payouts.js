@@ -82,7 +82,7 @@ export function payouts(ctx) {
 // The fee that the ledger booked with the payout, if it did: entries to an account of fees.
 function split(p, booked) {
   const fees = booked.flatMap((t) => t.entries).filter((e) => /(^|[:|])fees?$/.test(e.account) && e.amount.asset === p.amount.asset);
-  const gross = ['Gross', money(p.amount)];
+  const gross = ['Gross', h('b', null, money(p.amount))];
   if (!fees.length) return [gross, ['Fee', h('span', {class: 'note'}, 'None is booked with this payout')], ['Net', money(p.amount)]];
   const total = fees.reduce((units, e) => units + BigInt(e.amount.units), 0n);
   const size = total < 0n ? -total : total;
@@ -113,7 +113,7 @@ function booked(list) {
   return table('Transactions of this payout', [
     {label: 'Transaction', kind: 'main', cell: (t) => t.sequence},
     {label: 'What', cell: (t) => words(t.type ?? 'entry')},
-    {label: 'Entries', cell: (t) => t.entries.map((e) => h('div', null, `${words(e.kind)} ${e.account}`))},
+    {label: 'Entries', cell: (t) => t.entries.map((e) => h('div', {class: 'entry'}, `${words(e.kind)} ${e.account}`))},
     {label: 'Amount', kind: 'number', cell: (t) => t.entries.map((e) => h('div', null, money(e.amount)))},
   ], list);
 }

@@ -47,7 +47,12 @@ const FAILURES = {
   disabled: 'The endpoint was disabled.',
 };
 export const failureText = (failure) => (failure ? FAILURES[failure] ?? `${words(failure)}.` : 'Delivered.');
-export const failureOptions = Object.keys(FAILURES).map((name) => [name, words(name)]);
+// In a word: "HTTP 503", "Timeout"
+export function resultText(failure, status) {
+  if (!failure) return status ? `HTTP ${status}` : '–';
+  if (failure === 'status' && status) return `HTTP ${status}`;
+  return `${words(failure)}${status ? `, HTTP ${status}` : ''}`;
+}
 
 const DISABLED = {
   by_hand: 'It was disabled by hand.',

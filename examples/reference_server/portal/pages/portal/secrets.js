@@ -67,7 +67,7 @@ export function secrets(ctx) {
   const shown = list(ctx, {
     caption: 'Secrets of endpoints', place: `${ctx.base}/endpoints`, key: (e) => e.id,
     columns: [
-      {label: 'Endpoint', kind: 'main', cell: endpointLink},
+      {label: 'Endpoint', kind: 'main wrap', cell: endpointLink},
       {label: 'Signatures', cell: (e) => scheme(e.scheme)},
       {label: 'Secret', cell: (e) => overlapNote(e.id, ctx.signal) ?? '••••••••••••'},
       {label: 'Changed', cell: (e) => when(e.updated_at)},

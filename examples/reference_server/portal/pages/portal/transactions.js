@@ -26,7 +26,7 @@ const COLUMNS = [
   {label: 'When', cell: (t) => when(t.recorded_at)},
   {label: 'Type', cell: (t) => words(t.type ?? 'entry')},
   {label: 'About', cell: about},
-  {label: 'Entries', cell: (t) => t.entries.map((e) => h('div', null, `${words(e.kind)} ${e.account}`))},
+  {label: 'Entries', cell: (t) => t.entries.map((e) => h('div', {class: 'entry'}, `${words(e.kind)} ${e.account}`))},
   {label: 'Amount', kind: 'number', cell: (t) => t.entries.map((e) => h('div', null, money(e.amount)))},
 ];
 

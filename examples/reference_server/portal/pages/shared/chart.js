@@ -2,7 +2,7 @@
 // Small charts as SVG, drawn of elements; colours are the style sheet's.
 import {h, svg, replace} from './dom.js';
 
-const WIDTH = 640;
+const WIDTH = 640;  // until it is known how much there is
 const HEIGHT = 160;
 const LEFT = 52;
 const RIGHT = 8;
@@ -21,21 +21,27 @@ const path = (points) => points.map(([x, y], i) => `${i ? 'L' : 'M'}${x.toFixed(
 
 // series: [{name, values: [number|null], line: 1|2}]; labels: the x axis's two ends; text(value) for the y axis. Into `figure`, which may
 // be drawn again.
-export function drawLines(figure, {title, series, labels, text, marks = []}) {
+export function drawLines(figure, chart) {
+  draw(figure, chart);
+  if (!figure.isConnected) requestAnimationFrame(() => { if (figure.isConnected) draw(figure, chart); });
+}
+
+function draw(figure, {title, series, labels, text, marks = []}) {
+  const width = figure.clientWidth || WIDTH;  // in pixels, so that letters are as large as elsewhere
   const top = ceiling(Math.max(...series.flatMap((s) => s.values.filter((v) => v !== null)), 0));
   const count = Math.max(...series.map((s) => s.values.length), 2);
-  const x = (i) => LEFT + ((WIDTH - LEFT - RIGHT) * i) / (count - 1);
+  const x = (i) => LEFT + ((width - LEFT - RIGHT) * i) / (count - 1);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
   const latest = series.map((s) => `${s.name} ${text(s.values.findLast((v) => v !== null) ?? null)}`).join(', ');
-  const drawing = svg('svg', {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `${title}. Latest: ${latest}.`});
+  const drawing = svg('svg', {viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': `${title}. Latest: ${latest}.`});
   for (const share of [0, 0.5, 1]) {
     drawing.append(
-      svg('line', {class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y(top * share), y2: y(top * share)}),
+      svg('line', {class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(top * share), y2: y(top * share)}),
       svg('text', {x: LEFT - 8, y: y(top * share) + 4, 'text-anchor': 'end'}, text(top * share)));
   }
   drawing.append(
     svg('text', {x: LEFT, y: HEIGHT - 6}, labels[0]),
-    svg('text', {x: WIDTH - RIGHT, y: HEIGHT - 6, 'text-anchor': 'end'}, labels[1]));
+    svg('text', {x: width - RIGHT, y: HEIGHT - 6, 'text-anchor': 'end'}, labels[1]));
   for (const {values, line} of series) {
     const offset = count - values.length;
     let run = [];

@@ -39,7 +39,7 @@ export const DAYS = [
   {name: 'to', label: 'To', type: 'date', to: (day) => (dayStart(day) ? {before: dayStart(day, 1)} : null)},
 ];
 
-// list(ctx, {caption, place, columns, key(row), filters, fixed, emptyTitle, emptyText, changed(rows)}) -> {element, query(), reload(),
+// list(ctx, {caption, place, columns, key(row), filters, fixed, emptyTitle, emptyText, bar, changed(rows)}) -> {element, query(), reload(),
 // update(key, row), rows}
 export function list(ctx, options) {
   const {caption, place, columns, key, filters = [], fixed = {}, changed = () => {}} = options;
@@ -131,7 +131,7 @@ export function list(ctx, options) {
     return null;
   }
 
-  const element = h('div', {class: 'list'}, filters.length > 0 && filterForm(filters, values, apply), body);
+  const element = h('div', {class: 'list'}, filters.length > 0 && filterForm(filters, values, apply), options.bar, body);
   const ready = loadFirst();
   return {
     element, query, ready, reload: loadFirst,

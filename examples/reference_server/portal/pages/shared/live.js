@@ -4,6 +4,8 @@
 
 const RETRY_MIN = 1000;
 const RETRY_MAX = 30000;
+// A stream holds one of the six connections that a browser has to a server: tabs that nobody looks at give theirs back.
+const HIDDEN_MS = 10000;
 
 export class Live {
   // onState('connecting' | 'live' | 'reconnecting'); onEnded() when the stream was refused: the session may have ended.
@@ -14,7 +16,24 @@ export class Live {
     this.listeners = new Set();
     this.delay = RETRY_MIN;
     this.stopped = false;
+    this.controller = new AbortController();
+    const {signal} = this.controller;
+    document.addEventListener('visibilitychange', () => this.look(), {signal});
+    addEventListener('pagehide', () => this.rest(), {signal});
+    addEventListener('pageshow', (event) => { if (event.persisted) this.look(); }, {signal});
     this.open('connecting');
+  }
+
+  look() {
+    clearTimeout(this.resting);
+    if (document.hidden) this.resting = setTimeout(() => this.rest(), HIDDEN_MS);
+    else if (!this.source) this.open('reconnecting');
+  }
+
+  rest() {
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
   }
 
   // listener({kind: 'transaction' | 'reset', data}) until the signal ends it
@@ -29,6 +48,7 @@ export class Live {
 
   open(state) {
     if (this.stopped) return;
+    this.source?.close();
     this.onState(state);
     const source = new EventSource(this.url);
     this.source = source;
@@ -53,6 +73,7 @@ export class Live {
       this.onState('reconnecting');
       if (source.readyState !== EventSource.CLOSED) return;  // the browser tries again by itself
       this.onEnded();
+      clearTimeout(this.timer);
       this.timer = setTimeout(() => this.open('reconnecting'), this.delay);
       this.delay = Math.min(this.delay * 2, RETRY_MAX);
     });
@@ -60,8 +81,9 @@ export class Live {
 
   stop() {
     this.stopped = true;
-    clearTimeout(this.timer);
-    this.source?.close();
+    this.controller.abort();
+    clearTimeout(this.resting);
+    this.rest();
     this.listeners.clear();
   }
 }

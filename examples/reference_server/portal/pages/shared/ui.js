@@ -7,8 +7,8 @@ import {relative, timeText, utcText, words} from './format.js';
 // ---- Small parts ----------------------------------------------------------------------------------------------
 
 const TONES = {
-  good: 'paid delivered enabled done closed matched sent ok up_to_date following live resolved clean applied',
-  wait: 'requested submitted pending paused probing running parked waiting reopened explained catching_up already_under_way',
+  good: 'paid delivered enabled done closed matched sent ok up_to_date following running live resolved clean applied',
+  wait: 'requested submitted pending paused probing parked waiting reopened explained catching_up already_under_way',
   bad: 'failed dead disabled rejected open quarantined stopped error revoked not_found',
 };
 const TONE_OF = new Map(Object.entries(TONES).flatMap(([tone, names]) => names.split(' ').map((name) => [name, tone])));
