@@ -51,12 +51,12 @@ class Data:
         for i in range(130, -1, -1):
             ago = 1800.0 * i + 40
             units = self.random.randrange(500, 90_000)
-            self.book("PAYMENT_CAPTURED", [("available", "credit", money(units)), ("available", "debit", money(units // 40))], payment=f"pay_{7000 - i}", ago=ago)
+            self.book("PAYMENT_CAPTURED", [("available", "credit", money(units)), ("available", "debit", money(units // 40))], payment=f"pay_{7000 - i}" + ("_of_an_id_that_is_as_long_as_ids_may_be" if i == 7 else ""), ago=ago)
             if i % 2:
                 continue
             state = states[i // 2 % len(states)]
             asset = "JPY/0" if i % 14 == 0 else "USD/2"
-            name = f"po_{20260 + 130 - i}"
+            name = f"po_{20260 + 130 - i}" + ("_of_an_id_that_is_as_long_as_ids_may_be" if i == 8 else "")
             units = self.random.randrange(40_000, 4_000_000)
             requested = self.book("PAYOUT_REQUESTED", [("available", "hold_debit", money(units, asset))], payout=name, ago=ago - 10)
             ended = state in ("paid", "failed", "returned", "canceled")

@@ -74,7 +74,7 @@ export function keys(ctx) {
       {label: 'Name', kind: 'main', cell: (k) => [h('b', null, k.name), h('div', null, code(k.id)), h('div', {class: 'note'}, 'Made ', when(k.created_at, {ago: true}))]},
       {label: 'State', cell: stateOf},
       {label: 'May', cell: (k) => k.scopes.map((scope) => h('div', null, scope))},
-      {label: 'Merchant', cell: (k) => k.merchant_id ?? 'All'},
+      {label: 'Merchant', kind: 'wrap', cell: (k) => k.merchant_id ?? 'All'},
       {label: 'Last used', cell: (k) => when(k.last_used_at, {ago: true})},
       {label: 'Good until', cell: (k) => when(k.revoked_at ?? k.expires_at)},
       {label: 'Change', kind: 'tight', cell: (k) => !k.revoked_at && h('div', {class: 'actions'}, button('Rotate', () => rotate(ctx, k, reload), {kind: 'small', 'aria-label': `Rotate ${k.name}`}),

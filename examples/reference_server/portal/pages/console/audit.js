@@ -10,9 +10,9 @@ export function auditLog(ctx) {
     columns: [
       {label: 'No.', kind: 'main tight', cell: (line) => line.number},
       {label: 'When', cell: (line) => when(line.at)},
-      {label: 'Who', cell: (line) => line.actor},
+      {label: 'Who', kind: 'wrap', cell: (line) => line.actor},
       {label: 'Action', cell: (line) => code(line.action)},
-      {label: 'On', cell: (line) => line.subject || '–'},
+      {label: 'On', kind: 'wrap', cell: (line) => line.subject || '–'},
       {label: 'Detail', cell: (line) => line.detail || '–'},
       {label: 'Hash', cell: (line) => h('code', {title: line.hash}, `${String(line.hash).slice(0, 10)}…`)},
     ],

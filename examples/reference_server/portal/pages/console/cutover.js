@@ -93,7 +93,7 @@ function log(rows) {
 function residue(ctx, rows, reload) {
   if (!rows.length) return empty('Nothing is left over', 'Everything that was assigned here is finished.');
   return [table('Assigned here and not finished', [
-    {label: 'Id', kind: 'main', cell: (r) => code(r.id ?? r.assignment?.id)}, {label: 'Merchant', cell: (r) => r.merchant_id ?? r.assignment?.merchant_id},
+    {label: 'Id', kind: 'main', cell: (r) => code(r.id ?? r.assignment?.id)}, {label: 'Merchant', kind: 'wrap', cell: (r) => r.merchant_id ?? r.assignment?.merchant_id},
     {label: 'Since', cell: (r) => when(r.at ?? r.assignment?.at)}, {label: 'Claimed by', cell: (r) => r.claim?.system ?? 'Nobody'},
   ], rows), h('div', {class: 'actions'}, workButton(ctx, 'Hand unclaimed ones back', async () => {
     const reason = await confirm('Hand back to the batch?', 'What nobody has claimed is claimed for the batch, which pays it then. What this ledger has claimed stays here.', 'Hand back', {reason: true});

@@ -64,7 +64,7 @@ export function quarantine(ctx) {
     columns: [
       {label: 'Event', kind: 'main', cell: (row) => button(`${row.id.slice(0, 12)}…`, () => look(row), {kind: 'small', 'aria-label': `Look at ${row.id.slice(0, 12)}`, title: row.id})},
       {label: 'Cause', cell: (row) => badge(row.cause, words(row.cause), 'bad')},
-      {label: 'Detail', cell: (row) => row.detail},
+      {label: 'Detail', kind: 'wrap', cell: (row) => row.detail},
       {label: 'From', cell: (row) => `${row.format ?? ''} ${row.position ?? ''}`.trim() || '–'},
       {label: 'Size', kind: 'number', cell: (row) => bytes(row.raw_size)},
     ],
@@ -95,7 +95,7 @@ export function deadLetters(ctx) {
         {label: 'Task', kind: 'main', cell: (row) => code(row.id)},
         {label: 'Queue', cell: (row) => row.queue ?? queue},
         {label: 'Cause', cell: (row) => words(row.cause ?? row.reason)},
-        {label: 'Last error', cell: (row) => row.last_error ?? row.detail ?? '–'},
+        {label: 'Last error', kind: 'wrap', cell: (row) => row.last_error ?? row.detail ?? '–'},
         {label: 'Attempts', kind: 'number', cell: (row) => integer(row.attempts ?? '–')},
         {label: 'Died', cell: (row) => when(row.died_at ?? row.at)},
       ],

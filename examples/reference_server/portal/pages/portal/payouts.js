@@ -7,6 +7,7 @@ import {throttle} from '../shared/live.js';
 import {head} from '../shared/shell.js';
 import {area, badge, card, code, empty, facts, linkButton, table, when} from '../shared/ui.js';
 import {failureText, payoutReason, payoutState} from './reasons.js';
+import {entries} from './transactions.js';
 
 const STATES = ['requested', 'submitted', 'paid', 'failed', 'canceled', 'returned', 'rejected'];
 const MAX_SINGLE_READS = 10;
@@ -113,8 +114,7 @@ function booked(list) {
   return table('Transactions of this payout', [
     {label: 'Transaction', kind: 'main', cell: (t) => t.sequence},
     {label: 'What', cell: (t) => words(t.type ?? 'entry')},
-    {label: 'Entries', cell: (t) => t.entries.map((e) => h('div', {class: 'entry'}, `${words(e.kind)} ${e.account}`))},
-    {label: 'Amount', kind: 'number', cell: (t) => t.entries.map((e) => h('div', null, money(e.amount)))},
+    {label: 'Entries', cell: entries},
   ], list);
 }
 

@@ -21,13 +21,15 @@ function about(t) {
   return t.payment_id ?? h('span', {class: 'none'}, '–');
 }
 
+// One below the other, each with its amount.
+export const entries = (t) => t.entries.map((e) => h('div', {class: 'entry'}, h('span', null, `${words(e.kind)} ${e.account}`), h('span', null, money(e.amount))));
+
 const COLUMNS = [
   {label: 'No.', kind: 'main tight', cell: (t) => t.sequence},
   {label: 'When', cell: (t) => when(t.recorded_at)},
   {label: 'Type', cell: (t) => words(t.type ?? 'entry')},
-  {label: 'About', cell: about},
-  {label: 'Entries', cell: (t) => t.entries.map((e) => h('div', {class: 'entry'}, `${words(e.kind)} ${e.account}`))},
-  {label: 'Amount', kind: 'number', cell: (t) => t.entries.map((e) => h('div', null, money(e.amount)))},
+  {label: 'About', kind: 'wrap', cell: about},
+  {label: 'Entries', cell: entries},
 ];
 
 // A statement is of one asset: asked for, if the list is of all.
