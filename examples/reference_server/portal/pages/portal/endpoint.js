@@ -81,7 +81,7 @@ function about(ctx, e) {
   const {health} = e;
   const retry = e.policy?.retry;
   return h('section', {class: 'card', 'aria-label': 'About this endpoint'},
-    h('div', {class: 'actions'}, badge(e.state), healthBadge(e), overlapNote(e.id, ctx.signal)),
+    h('div', {class: 'actions'}, badge(e.state), e.state === 'enabled' && healthBadge(e), overlapNote(e.id, ctx.signal)),
     e.disabled && h('div', {class: 'panel bad'}, h('b', null, disabledText(e.disabled.reason)), e.disabled.detail && h('p', null, e.disabled.detail),
       h('p', null, 'Since ', when(e.disabled.at), '. When it works again, enable it, and recover what it missed.')),
     e.state === 'paused' && h('p', {class: 'panel wait'}, 'Paused: messages wait until it is resumed.'),

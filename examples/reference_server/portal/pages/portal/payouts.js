@@ -105,7 +105,7 @@ function messages(list) {
     {label: 'Event', kind: 'main', cell: (d) => h('a', {href: `#/deliveries/${encodeURIComponent(d.endpoint_id)}/${encodeURIComponent(d.message_id)}`}, d.type)},
     {label: 'State', cell: (d) => badge(d.state)},
     {label: 'Attempts', kind: 'number', cell: (d) => integer(d.attempts)},
-    {label: 'Last', cell: (d) => (d.last_failure ? failureText(d.last_failure) : when(d.last_attempt_at))},
+    {label: 'Last', cell: (d) => (d.last_failure ? failureText(d.last_failure) : when(d.last_attempt_at, {ago: true}))},
   ], list);
 }
 

@@ -19,15 +19,24 @@ function ceiling(value) {
 
 const path = (points) => points.map(([x, y], i) => `${i ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`).join(' ');
 
+const shown = new WeakMap();  // figure to what it shows, to be drawn again when its width is another
+const widths = new ResizeObserver((entries) => {
+  for (const {target} of entries) {
+    if (target.clientWidth && target.clientWidth !== Number(target.dataset.width)) draw(target, shown.get(target));
+  }
+});
+
 // series: [{name, values: [number|null], line: 1|2}]; labels: the x axis's two ends; text(value) for the y axis. Into `figure`, which may
 // be drawn again.
 export function drawLines(figure, chart) {
+  if (!shown.has(figure)) widths.observe(figure);
+  shown.set(figure, chart);
   draw(figure, chart);
-  if (!figure.isConnected) requestAnimationFrame(() => { if (figure.isConnected) draw(figure, chart); });
 }
 
 function draw(figure, {title, series, labels, text, marks = []}) {
   const width = figure.clientWidth || WIDTH;  // in pixels, so that letters are as large as elsewhere
+  figure.dataset.width = width;
   const top = ceiling(Math.max(...series.flatMap((s) => s.values.filter((v) => v !== null)), 0));
   const count = Math.max(...series.map((s) => s.values.length), 2);
   const x = (i) => LEFT + ((width - LEFT - RIGHT) * i) / (count - 1);
