@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A headless Chromium that looks at the pages, and what tests ask of it."""
+
 import base64
 import json
 import os
@@ -22,11 +23,24 @@ class Browser:
         self.folder = tempfile.mkdtemp(prefix="northwind_portal_")
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
-        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-                     "--disable-component-update", "--no-proxy-server", f"--user-data-dir={self.folder}/profile", "--lang=en-GB"):
+        for flag in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--no-proxy-server",
+            f"--user-data-dir={self.folder}/profile",
+            "--lang=en-GB",
+        ):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"), env={**os.environ, "HOME": self.folder, "TZ": "America/New_York"})
+        service = webdriver.ChromeService(
+            executable_path=shutil.which("chromedriver"),
+            env={**os.environ, "HOME": self.folder, "TZ": "America/New_York"},
+        )
         self.driver = webdriver.Chrome(options=options, service=service)
         self.resize("wide")
 
@@ -39,11 +53,16 @@ class Browser:
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def dark(self, dark):
-        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.cdp(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
 
     def offline(self, offline):
         self.cdp("Network.enable")
-        self.cdp("Network.emulateNetworkConditions", offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        self.cdp(
+            "Network.emulateNetworkConditions", offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1
+        )
 
     def cdp(self, command, **arguments):
         return self.driver.execute_cdp_cmd(command, arguments)
@@ -54,7 +73,8 @@ class Browser:
     def run_module(self, script):
         """The result of an asynchronous function's body, which may import()."""
         text = self.driver.execute_async_script(
-            f"const done = arguments[0]; (async () => {{ {script} }})().then((x) => done(JSON.stringify({{x}})), (e) => done(JSON.stringify({{e: String(e)}})));")
+            f"const done = arguments[0]; (async () => {{ {script} }})().then((x) => done(JSON.stringify({{x}})), (e) => done(JSON.stringify({{e: String(e)}})));"
+        )
         answer = json.loads(text)
         if "e" in answer:
             raise AssertionError(answer["e"])
@@ -87,11 +107,13 @@ class Browser:
 
     def button(self, text, within=""):
         """Any control that a reader would call a button, by its text or label."""
+
         def find():
             for element in self.all(f"{within} button, {within} a.button"):
                 if text in (element.text.strip(), element.get_attribute("aria-label")) and element.is_displayed():
                     return element
             return None
+
         return self.until(find, f"a button “{text}”")
 
     def click(self, text, within=""):
@@ -108,8 +130,13 @@ class Browser:
         def find():
             for element in self.all("label"):
                 if element.text.strip() == label and element.is_displayed():
-                    return self.driver.find_element(By.ID, element.get_attribute("for")) if element.get_attribute("for") else element
+                    return (
+                        self.driver.find_element(By.ID, element.get_attribute("for"))
+                        if element.get_attribute("for")
+                        else element
+                    )
             return None
+
         return self.until(find, f"a field “{label}”")
 
     def choose(self, label, text):
@@ -119,7 +146,12 @@ class Browser:
 
     def settled(self):
         """Everything that the screen asked for has come."""
-        self.until(lambda: self.run("return document.querySelector('h1') && !document.querySelector('[aria-busy=true], .loading')"), "a settled screen")
+        self.until(
+            lambda: self.run(
+                "return document.querySelector('h1') && !document.querySelector('[aria-busy=true], .loading')"
+            ),
+            "a settled screen",
+        )
 
     def complaints(self):
         """What the console has on errors and violations of the policy since it was last asked."""
@@ -132,7 +164,9 @@ class Browser:
         """Whether Tab alone comes to a control of that text."""
         for _ in range(120):
             self.press(Keys.TAB)
-            if text in self.run("const e = document.activeElement; return [e.textContent.trim(), e.getAttribute('aria-label')]"):
+            if text in self.run(
+                "const e = document.activeElement; return [e.textContent.trim(), e.getAttribute('aria-label')]"
+            ):
                 return True
         return False
 
@@ -142,5 +176,9 @@ class Browser:
             return
         width = self.run("return innerWidth")
         height = min(3000, self.run("return document.documentElement.scrollHeight"))
-        shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=True, clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1})
+        shot = self.cdp(
+            "Page.captureScreenshot",
+            captureBeyondViewport=True,
+            clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1},
+        )
         pathlib.Path(folder, f"{name}.png").write_bytes(base64.b64decode(shot["data"]))

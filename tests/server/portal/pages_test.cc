@@ -31,7 +31,8 @@ std::string FieldOf(const Response& response, std::string_view name) {
 }
 
 TEST(Pages, AreAllThereWithTheirTypesByPath) {
-  EXPECT_TRUE(std::is_sorted(Pages().begin(), Pages().end(), [](const Page& a, const Page& b) { return a.path < b.path; }));
+  EXPECT_TRUE(
+      std::is_sorted(Pages().begin(), Pages().end(), [](const Page& a, const Page& b) { return a.path < b.path; }));
   EXPECT_EQ(AnswerPage(Get("/portal/")).content_type, "text/html; charset=utf-8");
   EXPECT_EQ(AnswerPage(Get("/console/")).content_type, "text/html; charset=utf-8");
   EXPECT_EQ(AnswerPage(Get("/portal/main.js")).content_type, "text/javascript; charset=utf-8");

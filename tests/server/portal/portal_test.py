@@ -1,118 +1,29 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The portal and the console in a headless Chromium, on a mock of the API: every screen at two sizes, the ways through them, their errors.
+"""The merchant portal in a headless Chromium, on a mock of the API: every screen at three sizes, the ways through them, their errors.
 
     .venv/bin/python tests/server/portal/portal_test.py
 
 NORTHWIND_SCREENSHOTS=FOLDER keeps a picture of every screen.
 """
-import threading
+
 import unittest
 
-import mock_api
-import mock_data
-from browser import Browser
+import screens
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-tokens = iter(range(10**6))
-
 
 def setUpModule():
-    global mock, thread, browser
-    mock = mock_api.Mock()
-    thread = threading.Thread(target=mock.serve_forever)
-    thread.start()
-    try:
-        browser = Browser()
-    except BaseException:
-        mock.shutdown()
-        raise
+    global mock, browser
+    mock, browser = screens.start()
 
 
 def tearDownModule():
-    browser.close()
-    mock.cut_streams()
-    mock.shutdown()
-    thread.join()
-    mock.server_close()
+    screens.stop()
 
 
-class Pages(unittest.TestCase):
-    def setUp(self):
-        mock.restart()
-        browser.offline(False)
-        browser.dark(False)
-        browser.resize("wide")
-        browser.driver.get(f"{mock.address}/shared/style.css")  # the same origin, without a page of ours
-        browser.driver.delete_all_cookies()
-        browser.run("sessionStorage.clear()")
-        browser.complaints()
-
-    def sign_in(self, screen="/"):
-        browser.driver.get("about:blank")
-        browser.driver.get(f"{mock.address}/portal/#/signin/good{next(tokens)}")
-        browser.see("Sign out") if browser.run("return innerWidth") > 760 else browser.one("body:not(.signed-out)")
-        self.go(screen)
-
-    def operate(self, screen="/"):
-        browser.driver.get("about:blank")
-        browser.driver.get(f"{mock.address}/console/")
-        browser.fill("Operator key", mock_data.OPERATOR_KEY + Keys.ENTER)
-        browser.one("body:not(.signed-out)")
-        self.go(screen)
-
-    def go(self, screen):
-        browser.run("location.hash = arguments[0]", f"#{screen}")
-        browser.settled()
-
-    def asked(self, method, part):
-        return [body for how, path, body in list(mock.asked) if how == method and part in path]
-
-    def assert_fits(self):
-        wide = browser.run("""
-            const over = [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest('.hidden, svg') && !(innerWidth <= 760 && e.closest('thead'))).slice(0, 3);
-            return [document.documentElement.scrollWidth, innerWidth, over.map((e) => `${e.tagName}.${e.className}: ${e.textContent.slice(0, 60)}`)];""")
-        self.assertLessEqual(wide[0], wide[1], wide[2])
-        self.assertEqual(wide[2], [])
-
-    def assert_sound(self):
-        """One h1, landmarks, and a name for everything that can be pressed or filled in."""
-        bad = browser.run("""
-            const bad = [];
-            if (document.querySelectorAll('h1').length !== 1) bad.push('not one h1');
-            if (!document.querySelector('main') || !document.querySelector('nav[aria-label]')) bad.push('landmarks');
-            const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
-            if (new Set(ids).size !== ids.length) bad.push('an id twice');
-            for (const e of document.querySelectorAll('main a, main button, main input, main select')) {
-              const name = e.getAttribute('aria-label') || e.textContent.trim() || [...(e.labels ?? [])].map((l) => l.textContent).join('');
-              if (!name) bad.push(`no name: ${e.outerHTML.slice(0, 100)}`);
-            }
-            for (const e of document.querySelectorAll('[style]')) bad.push('a style attribute');
-            return bad;""")
-        self.assertEqual(bad, [])
-
-
-# ---- Every screen ---------------------------------------------------------------------------------------------
-
-
-class EveryScreen(Pages):
-    def look(self, name, screen):
-        with self.subTest(screen=screen):
-            self.go(screen)
-            for size in ("wide", "phone", "narrow"):
-                browser.resize(size)
-                self.assert_fits()
-                self.assert_sound()
-                if size != "narrow":
-                    browser.screenshot(f"{name}-{size}")
-            browser.dark(True)
-            browser.resize("wide")
-            browser.screenshot(f"{name}-dark")
-            browser.dark(False)
-            self.assertEqual(browser.complaints(), [])
-            self.assertEqual(browser.all(".failed, .notice.bad"), [])
-
+class EveryScreen(screens.Pages):
     def test_of_the_portal_fits_is_named_and_breaks_no_rule_of_its_policy(self):
         self.sign_in()
         paid = next(p["payout_id"] for p in mock.data.payouts if p["state"] == "paid")
@@ -120,39 +31,44 @@ class EveryScreen(Pages):
         ids = [e["id"] for e in mock.data.endpoints]
         dead = next(d for d in mock.data.deliveries if d["state"] == "dead")
         for name, screen in [
-            ("overview", "/"), ("payouts", "/payouts"), ("payout", f"/payouts/{paid}"), ("payout-rejected", f"/payouts/{rejected}"),
-            ("transactions", "/transactions"), ("endpoints", "/endpoints"), ("endpoint-new", "/endpoints/new"), ("endpoint-edit", f"/endpoints/{ids[1]}/edit"),
-            ("policy", "/endpoints/policy"), ("endpoint", f"/endpoints/{ids[0]}"), ("endpoint-failing", f"/endpoints/{ids[1]}"), ("endpoint-disabled", f"/endpoints/{ids[2]}"),
-            ("deliveries", "/deliveries"), ("delivery", f"/deliveries/{dead['endpoint_id']}/{dead['message_id']}"), ("dead", "/dead"), ("secrets", "/secrets"),
-            ("events", "/events"), ("nothing", "/no-such-screen")]:
+            ("overview", "/"),
+            ("payouts", "/payouts"),
+            ("payout", f"/payouts/{paid}"),
+            ("payout-rejected", f"/payouts/{rejected}"),
+            ("transactions", "/transactions"),
+            ("endpoints", "/endpoints"),
+            ("endpoint-new", "/endpoints/new"),
+            ("endpoint-edit", f"/endpoints/{ids[1]}/edit"),
+            ("policy", "/endpoints/policy"),
+            ("endpoint", f"/endpoints/{ids[0]}"),
+            ("endpoint-failing", f"/endpoints/{ids[1]}"),
+            ("endpoint-disabled", f"/endpoints/{ids[2]}"),
+            ("deliveries", "/deliveries"),
+            ("delivery", f"/deliveries/{dead['endpoint_id']}/{dead['message_id']}"),
+            ("dead", "/dead"),
+            ("secrets", "/secrets"),
+            ("events", "/events"),
+            ("nothing", "/no-such-screen"),
+        ]:
             self.look(name, screen)
-
-    def test_of_the_console_fits_is_named_and_breaks_no_rule_of_its_policy(self):
-        self.operate()
-        browser.until(lambda: browser.all("figure svg path"), "a plot with two points")
-        for name, screen in [
-            ("overview", "/"), ("quarantine", "/quarantine"), ("dead", "/dead"), ("run", "/run"), ("differences", "/run/discrepancies"), ("difference", "/run/discrepancies/payout%3Apo_1"),
-            ("cutover", "/cutover"), ("mirror", "/mirror"), ("audit", "/audit"), ("keys", "/keys")]:
-            self.look(f"console-{name}", screen)
 
     def test_without_anything_to_show_says_so(self):
         mock.data.transactions, mock.data.payouts, mock.data.endpoints, mock.data.deliveries = [], [], [], []
-        mock.data.quarantine, mock.data.dead, mock.data.days, mock.data.discrepancies = [], [], [], []
         self.sign_in()
-        for screen, text in [("/payouts", "No payouts yet"), ("/transactions", "No transactions yet"), ("/endpoints", "No endpoints yet"), ("/deliveries", "No deliveries yet"),
-                             ("/dead", "No dead letters"), ("/secrets", "No endpoints yet"), ("/events", "No endpoint can be tested")]:
+        for screen, text in [
+            ("/payouts", "No payouts yet"),
+            ("/transactions", "No transactions yet"),
+            ("/endpoints", "No endpoints yet"),
+            ("/deliveries", "No deliveries yet"),
+            ("/dead", "No dead letters"),
+            ("/secrets", "No endpoints yet"),
+            ("/events", "No endpoint can be tested"),
+        ]:
             self.look("empty" + screen.replace("/", "-"), screen)
             browser.see(text)
-        self.operate()
-        for screen, text in [("/quarantine", "Nothing is in quarantine"), ("/dead", "No dead letters"), ("/run", "No days yet")]:
-            self.look("empty-console" + screen.replace("/", "-"), screen)
-            browser.see(text)
 
 
-# ---- Signing in -----------------------------------------------------------------------------------------------
-
-
-class SigningIn(Pages):
+class SigningIn(screens.Pages):
     def test_takes_the_token_from_the_address_at_once_and_lives_through_a_reload(self):
         self.sign_in()
         self.assertNotIn("signin", browser.driver.current_url)
@@ -184,23 +100,8 @@ class SigningIn(Pages):
         browser.see("You are signed out")
         self.assertEqual(mock.sessions, {})
 
-    def test_to_the_console_needs_a_good_key_which_the_tab_keeps(self):
-        browser.driver.get(f"{mock.address}/console/")
-        browser.fill("Operator key", "nwk_wrong" + Keys.ENTER)
-        browser.see("This key is not known")
-        browser.screenshot("console-signin")
-        self.operate()
-        browser.driver.refresh()
-        browser.see("Events settled a second")
-        browser.click("Sign out")
-        browser.one("body.signed-out")
-        self.assertEqual(browser.run("return sessionStorage.length"), 0)
 
-
-# ---- Lists ----------------------------------------------------------------------------------------------------
-
-
-class Lists(Pages):
+class Lists(screens.Pages):
     def rows(self):
         return browser.all("main tbody tr")
 
@@ -223,7 +124,9 @@ class Lists(Pages):
         browser.see("choose the asset too")
         browser.fill("Asset", "USD/2")
         browser.click("Filter")
-        browser.until(lambda: any("min_units=100050" in path for _, path, _ in list(mock.asked)), "the amount in minor units")
+        browser.until(
+            lambda: any("min_units=100050" in path for _, path, _ in list(mock.asked)), "the amount in minor units"
+        )
 
     def test_of_payouts_change_as_they_change(self):
         self.sign_in("/payouts")
@@ -260,10 +163,7 @@ class Lists(Pages):
         self.assertEqual(browser.all("main img"), [])
 
 
-# ---- Endpoints ------------------------------------------------------------------------------------------------
-
-
-class Endpoints(Pages):
+class Endpoints(screens.Pages):
     def test_are_added_after_a_look_at_the_address_and_show_their_secret_once(self):
         self.sign_in("/endpoints/new")
         browser.fill("Address", "ftp://x")
@@ -325,78 +225,7 @@ class Endpoints(Pages):
         browser.see("webhook.test")
 
 
-# ---- The console ----------------------------------------------------------------------------------------------
-
-
-class Console(Pages):
-    def test_rolls_back_with_a_reason(self):
-        self.operate("/cutover")
-        browser.click("Route to batch")
-        browser.click("Route to batch", "dialog")
-        browser.see("Say why")
-        self.assertFalse(mock.data.cutover["routed_to_batch"])
-        browser.fill("Reason", "the bank is down")
-        browser.click("Route to batch", "dialog")
-        browser.see("Everything new is routed to the batch.")
-        self.assertEqual(self.asked("POST", "route-to-batch"), [{"reason": "the bank is down"}])
-        browser.screenshot("console-routed")
-
-    def test_raises_after_a_preview_and_not_through_a_closed_gate(self):
-        self.operate("/cutover")
-        browser.see("1,824 of 18,240")
-        browser.fill("The same in per cent", "60\t")
-        browser.see("10,944 of 18,240")
-        browser.click("Raise to 60 %")
-        browser.fill("Reason", "all is well")
-        browser.click("Raise", "dialog")
-        browser.see("The gate is closed")
-        self.assertEqual(mock.data.cutover["threshold"], 500)
-
-    def test_redrives_and_discards_what_is_in_quarantine(self):
-        self.operate("/quarantine")
-        browser.run("arguments[0].click()", browser.all("tbody input")[0])
-        browser.click("Redrive")
-        browser.see("1 applied")
-        self.assertEqual(len(mock.data.quarantine), 6)
-        browser.click("Select all shown")
-        browser.click("Discard")
-        browser.click("Discard", "dialog")
-        browser.see("Nothing is in quarantine")
-
-    def test_goes_from_a_day_to_a_difference_and_explains_it(self):
-        self.operate("/run")
-        browser.one(f"main a[href='#/run/discrepancies?day={mock.data.days[1]['day']}&class=amount']").click()
-        browser.until(lambda: "payout:po_1" in browser.text(), "the differences")
-        browser.driver.find_element(By.LINK_TEXT, "payout:po_1").click()
-        browser.click("Explain")
-        browser.fill("Reason", "rounded by the batch")
-        browser.click("Explain", "dialog")
-        browser.see("rounded by the batch")
-
-    def test_shows_a_new_key_once(self):
-        self.operate("/keys")
-        browser.click("New key")
-        browser.fill("Name", "reader")
-        browser.labelled("merchant:read").click()
-        browser.click("Make the key")
-        browser.see("nwk_key_")
-        browser.click("I have stored it")
-        browser.see("reader")
-        self.assertNotIn("cdcdcd", browser.run("return document.documentElement.outerHTML"))
-
-    def test_says_when_the_server_is_away_and_goes_on_when_it_is_back(self):
-        self.operate()
-        browser.see("Live")
-        mock.fail = 500
-        browser.see("Reconnecting")
-        mock.fail = None
-        browser.see("Live")
-
-
-# ---- Errors, keyboard, words ----------------------------------------------------------------------------------
-
-
-class Errors(Pages):
+class Errors(screens.Pages):
     def test_of_the_server_can_be_tried_again(self):
         self.sign_in()
         mock.fail = 500
@@ -423,10 +252,6 @@ class Errors(Pages):
         mock.fail = 401
         self.go("/endpoints")
         browser.see("Your session has ended")
-        mock.fail = None
-        self.operate()
-        mock.fail = 401
-        browser.see("This key is not good any more.")
 
     def test_in_a_screen_that_was_shown_leave_it_and_say_so(self):
         self.sign_in()
@@ -438,11 +263,16 @@ class Errors(Pages):
         mock.fail = None
 
 
-class Keyboard(Pages):
+class Keyboard(screens.Pages):
     def test_reaches_the_main_actions(self):
         first = mock.data.endpoints[0]
-        for screen, actions in [("/payouts", ["Download CSV", "Filter"]), ("/transactions", ["Statement as CSV"]), ("/endpoints", ["Add endpoint"]),
-                                (f"/endpoints/{first['id']}", ["Send test", "Pause", "Rotate secret", "Count first"]), ("/deliveries", ["Select all shown"])]:
+        for screen, actions in [
+            ("/payouts", ["Download CSV", "Filter"]),
+            ("/transactions", ["Statement as CSV"]),
+            ("/endpoints", ["Add endpoint"]),
+            (f"/endpoints/{first['id']}", ["Send test", "Pause", "Rotate secret", "Count first"]),
+            ("/deliveries", ["Select all shown"]),
+        ]:
             self.sign_in(screen)
             for action in actions:
                 self.assertTrue(browser.tab_to(action), f"{screen}: {action}")
@@ -472,7 +302,7 @@ class Keyboard(Pages):
         browser.see("A secret is shown once")
 
 
-class Words(Pages):
+class Words(screens.Pages):
     """format.js, in the browser that it is for; the zone is New York's."""
 
     def test_of_money_and_time(self):
@@ -482,25 +312,41 @@ class Words(Pages):
             ("f.money({asset: 'USD/2', units: '-5'})", "−0.05 USD"),
             ("f.money({asset: 'JPY/0', units: '1234567'})", "1,234,567 JPY"),
             ("f.money({asset: 'BTC/8', units: '100000000'})", "1.00000000 BTC"),
-            ("f.money({asset: 'USD/2', units: '170141183460469231731687303715884105727'})", "1,701,411,834,604,692,317,316,873,037,158,841,057.27 USD"),
+            (
+                "f.money({asset: 'USD/2', units: '170141183460469231731687303715884105727'})",
+                "1,701,411,834,604,692,317,316,873,037,158,841,057.27 USD",
+            ),
             ("f.money({asset: 'USD/2', units: 'x'})", "x USD/2"),
             ("f.money(null)", "–"),
-            ("f.unitsOf('1,234.5', 'USD/2')", "123450"), ("f.unitsOf('-0.05', 'USD/2')", "-5"), ("f.unitsOf('1.005', 'USD/2')", None), ("f.unitsOf('5', 'JPY/0')", "5"),
+            ("f.unitsOf('1,234.5', 'USD/2')", "123450"),
+            ("f.unitsOf('-0.05', 'USD/2')", "-5"),
+            ("f.unitsOf('1.005', 'USD/2')", None),
+            ("f.unitsOf('5', 'JPY/0')", "5"),
             ("f.unitsOf('', 'USD/2')", None),
             ("f.timeText('2026-07-01T12:00:00.123456Z')", "1 Jul 2026, 08:00:00"),
-            ("f.timeText('2026-01-01T02:03:04Z')", "31 Dec 2025, 21:03:04"), ("f.timeText(null)", "–"),
+            ("f.timeText('2026-01-01T02:03:04Z')", "31 Dec 2025, 21:03:04"),
+            ("f.timeText(null)", "–"),
             ("f.utcText('2026-07-01T12:00:00.123456Z')", "2026-07-01 12:00:00.123456 UTC"),
-            ("f.dayStart('2026-07-01')", "2026-07-01T04:00:00.000Z"), ("f.dayStart('2026-03-08', 1)", "2026-03-09T04:00:00.000Z"), ("f.dayStart('x')", None),
-            ("f.duration(93)", "1 min 33 s"), ("f.duration(0)", "0 s"), ("f.duration(90061)", "1 d 1 h"),
+            ("f.dayStart('2026-07-01')", "2026-07-01T04:00:00.000Z"),
+            ("f.dayStart('2026-03-08', 1)", "2026-03-09T04:00:00.000Z"),
+            ("f.dayStart('x')", None),
+            ("f.duration(93)", "1 min 33 s"),
+            ("f.duration(0)", "0 s"),
+            ("f.duration(90061)", "1 d 1 h"),
             ("f.relative('2026-07-01T12:00:00Z', Date.parse('2026-07-01T12:03:10Z'))", "3 min ago"),
             ("f.relative('2026-07-01T12:00:20Z', Date.parse('2026-07-01T12:00:00Z'))", "in 20 s"),
-            ("f.percent(0.9999)", "99.9 %"), ("f.percent(1)", "100 %"), ("f.percent(0.99)", "99.0 %"), ("f.percent(null)", "–"),
+            ("f.percent(0.9999)", "99.9 %"),
+            ("f.percent(1)", "100 %"),
+            ("f.percent(0.99)", "99.0 %"),
+            ("f.percent(null)", "–"),
             ("f.words('PAYMENT_CAPTURED')", "Payment captured"),
             ("f.prettyJson('{\"units\":98765432109876543}')", '{"units":98765432109876543}'),
-            ("f.prettyJson('{\"a\":\"98765432109876543\"}')", '{\n  "a": "98765432109876543"\n}'),
+            ('f.prettyJson(\'{"a":"98765432109876543"}\')', '{\n  "a": "98765432109876543"\n}'),
         ]:
             with self.subTest(expression):
-                self.assertEqual(browser.run_module(f"const f = await import('/shared/format.js'); return {expression};"), expected)
+                self.assertEqual(
+                    browser.run_module(f"const f = await import('/shared/format.js'); return {expression};"), expected
+                )
 
 
 if __name__ == "__main__":

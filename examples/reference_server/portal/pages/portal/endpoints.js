@@ -12,7 +12,8 @@ export function healthBadge({state, health}) {
   if (state !== 'enabled') return badge(state);
   if (health?.breaker === 'open') return badge('open', 'Failing, backing off', 'bad');
   if (health?.breaker === 'probing') return badge('probing', 'Failing, probing', 'wait');
-  if (health?.failing_since) return badge('failing', `${integer(health.consecutive_failures)} failures in a row`, 'wait');
+  if (health?.failing_since)
+    return badge('failing', `${integer(health.consecutive_failures)} failures in a row`, 'wait');
   return badge('healthy', 'Healthy', 'good');
 }
 
@@ -26,11 +27,21 @@ const COLUMNS = [
 
 export function endpoints(ctx) {
   const shown = list(ctx, {
-    caption: 'Endpoints', place: `${ctx.base}/endpoints`, columns: COLUMNS, key: (e) => e.id,
-    emptyTitle: 'No endpoints yet', emptyText: 'An endpoint is an address of yours that is told of events as they happen. Add the first one.',
+    caption: 'Endpoints',
+    place: `${ctx.base}/endpoints`,
+    columns: COLUMNS,
+    key: (e) => e.id,
+    emptyTitle: 'No endpoints yet',
+    emptyText: 'An endpoint is an address of yours that is told of events as they happen. Add the first one.',
   });
-  return [head('Endpoints', {
-    lead: 'Addresses of yours that are told what happens.',
-    actions: [linkButton('Retry policy', '#/endpoints/policy'), linkButton('Add endpoint', '#/endpoints/new', {kind: 'primary'})],
-  }), shown.element];
+  return [
+    head('Endpoints', {
+      lead: 'Addresses of yours that are told what happens.',
+      actions: [
+        linkButton('Retry policy', '#/endpoints/policy'),
+        linkButton('Add endpoint', '#/endpoints/new', {kind: 'primary'}),
+      ],
+    }),
+    shown.element,
+  ];
 }

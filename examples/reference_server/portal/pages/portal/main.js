@@ -19,31 +19,59 @@ import {secrets} from './secrets.js';
 import {transactions} from './transactions.js';
 
 const shell = new Shell('Merchant portal', [
-  ['/', 'Overview'], ['/payouts', 'Payouts'], ['/transactions', 'Transactions'], ['/endpoints', 'Endpoints'],
-  ['/deliveries', 'Deliveries'], ['/dead', 'Dead letters'], ['/secrets', 'Secrets'], ['/events', 'Events'],
+  ['/', 'Overview'],
+  ['/payouts', 'Payouts'],
+  ['/transactions', 'Transactions'],
+  ['/endpoints', 'Endpoints'],
+  ['/deliveries', 'Deliveries'],
+  ['/dead', 'Dead letters'],
+  ['/secrets', 'Secrets'],
+  ['/events', 'Events'],
 ]);
-let session = null;  // {merchant_id, csrf_token, expires_at}: in memory only
+let session = null; // {merchant_id, csrf_token, expires_at}: in memory only
 let live = null;
 
-const api = new Api((method) => (method === 'GET' || !session ? {} : {'X-CSRF-Token': session.csrf_token}), () => {
-  if (session) leave('ended');
-});
+const api = new Api(
+  (method) => (method === 'GET' || !session ? {} : {'X-CSRF-Token': session.csrf_token}),
+  () => {
+    if (session) leave('ended');
+  },
+);
 
 const routes = [
-  ['/', overview], ['/payouts', payouts], ['/payouts/:payout', payout], ['/transactions', transactions],
-  ['/endpoints', endpoints], ['/endpoints/new', endpointForm], ['/endpoints/policy', defaultPolicy], ['/endpoints/:endpoint', endpoint],
-  ['/endpoints/:endpoint/edit', endpointForm], ['/deliveries', deliveries], ['/deliveries/:endpoint/:message', delivery],
-  ['/dead', deadLetters], ['/secrets', secrets], ['/events', eventCatalogue],
+  ['/', overview],
+  ['/payouts', payouts],
+  ['/payouts/:payout', payout],
+  ['/transactions', transactions],
+  ['/endpoints', endpoints],
+  ['/endpoints/new', endpointForm],
+  ['/endpoints/policy', defaultPolicy],
+  ['/endpoints/:endpoint', endpoint],
+  ['/endpoints/:endpoint/edit', endpointForm],
+  ['/deliveries', deliveries],
+  ['/deliveries/:endpoint/:message', delivery],
+  ['/dead', deadLetters],
+  ['/secrets', secrets],
+  ['/events', eventCatalogue],
 ];
-const router = new Router(routes, show, () => [head('Not found'), empty('There is no such screen', 'The address may be old.', h('a', {href: '#/'}, 'To the overview'))]);
+const router = new Router(routes, show, () => [
+  head('Not found'),
+  empty('There is no such screen', 'The address may be old.', h('a', {href: '#/'}, 'To the overview')),
+]);
 
 // ---- Without a session ----------------------------------------------------------------------------------------
 
 const WITHOUT = {
   missing: ['Sign in', 'Open the portal with the link that your platform gives you. There is no password here.'],
-  ended: ['Your session has ended', 'For your safety, sessions end after an hour without use, and after twelve hours in any case. Ask your platform for a new link.'],
+  ended: [
+    'Your session has ended',
+    'For your safety, sessions end after an hour without use, and after twelve hours in any case. Ask your platform for a new link.',
+  ],
   out: ['You are signed out', 'To come back, use a new link of your platform.'],
-  link: ['This link is not good any more', 'A sign-in link works once, and for ten minutes. Ask your platform for a new one.'],
+  link: [
+    'This link is not good any more',
+    'A sign-in link works once, and for ten minutes. Ask your platform for a new one.',
+  ],
 };
 
 function plain(content) {
@@ -56,7 +84,14 @@ function leave(why) {
   live?.stop();
   live = null;
   const [title, text] = WITHOUT[why];
-  plain(h('section', {class: 'card'}, head(title, {lead: text}), why !== 'link' && h('p', null, button('Look again', start))));
+  plain(
+    h(
+      'section',
+      {class: 'card'},
+      head(title, {lead: text}),
+      why !== 'link' && h('p', null, button('Look again', start)),
+    ),
+  );
 }
 
 // ---- With one -------------------------------------------------------------------------------------------------
@@ -64,8 +99,12 @@ function leave(why) {
 function enter(made) {
   session = made;
   live?.stop();
-  shell.setSignedIn(true, h('span', null, 'Signed in as ', h('b', null, session.merchant_id)),
-    h('span', null, 'Session ends ', when(session.expires_at, {ago: true})), button('Sign out', signOut, {kind: 'small'}));
+  shell.setSignedIn(
+    true,
+    h('span', null, 'Signed in as ', h('b', null, session.merchant_id)),
+    h('span', null, 'Session ends ', when(session.expires_at, {ago: true})),
+    button('Sign out', signOut, {kind: 'small'}),
+  );
   live = new Live(path`/v1/merchants/${session.merchant_id}/live`, (state) => shell.setConnection(state), checkSession);
   router.update();
 }

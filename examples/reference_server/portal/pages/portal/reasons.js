@@ -46,7 +46,7 @@ const FAILURES = {
   unknown: 'It is not known how the attempt ended; it is made again.',
   disabled: 'The endpoint was disabled.',
 };
-export const failureText = (failure) => (failure ? FAILURES[failure] ?? `${words(failure)}.` : 'Delivered.');
+export const failureText = (failure) => (failure ? (FAILURES[failure] ?? `${words(failure)}.`) : 'Delivered.');
 // In a word: "HTTP 503", "Timeout"
 export function resultText(failure, status) {
   if (!failure) return status ? `HTTP ${status}` : '–';
@@ -77,4 +77,5 @@ const TYPES = {
   'webhook.test': 'What “Send test” sends.',
   'endpoint.disabled': 'Another endpoint of yours was disabled.',
 };
-export const typeText = (type) => TYPES[type] ?? (/_rejected$|\.rejected$/.test(type) ? 'The event was refused by the ledger; nothing moved.' : '');
+export const typeText = (type) =>
+  TYPES[type] ?? (/_rejected$|\.rejected$/.test(type) ? 'The event was refused by the ledger; nothing moved.' : '');

@@ -8,11 +8,26 @@ import {badge, button, explain, facts, field, input, when, workButton} from '../
 const WATCH_MS = 2000;
 
 function progress(recovery) {
-  const [since, until, reached] = [recovery.since, recovery.until, recovery.reached].map((iso) => new Date(iso).getTime());
+  const [since, until, reached] = [recovery.since, recovery.until, recovery.reached].map((iso) =>
+    new Date(iso).getTime(),
+  );
   const share = until > since ? Math.min(1, Math.max(0, (reached - since) / (until - since))) : 1;
-  const meter = h('progress', {class: 'meter', max: 1, value: share.toFixed(4), 'aria-label': 'Progress of the recovery'});
-  return [h('div', {class: 'actions'}, badge(recovery.state), h('span', null, `${integer(recovery.recovered)} sent again`)), meter,
-    facts([['Since', when(recovery.since)], ['Reached', when(recovery.reached)], ['Until', when(recovery.until)], ['A second, at most', integer(recovery.per_second)]])];
+  const meter = h('progress', {
+    class: 'meter',
+    max: 1,
+    value: share.toFixed(4),
+    'aria-label': 'Progress of the recovery',
+  });
+  return [
+    h('div', {class: 'actions'}, badge(recovery.state), h('span', null, `${integer(recovery.recovered)} sent again`)),
+    meter,
+    facts([
+      ['Since', when(recovery.since)],
+      ['Reached', when(recovery.reached)],
+      ['Until', when(recovery.until)],
+      ['A second, at most', integer(recovery.per_second)],
+    ]),
+  ];
 }
 
 export function recoveryPanel(ctx, place) {
@@ -26,8 +41,16 @@ export function recoveryPanel(ctx, place) {
 
   function show(recovery) {
     clearTimeout(timer);
-    replace(current, recovery && progress(recovery), recovery?.state === 'running' && h('div', {class: 'actions'},
-      workButton(ctx, 'Stop the recovery', async () => show(await api.delete(`${place}/recovery`)))));
+    replace(
+      current,
+      recovery && progress(recovery),
+      recovery?.state === 'running' &&
+        h(
+          'div',
+          {class: 'actions'},
+          workButton(ctx, 'Stop the recovery', async () => show(await api.delete(`${place}/recovery`))),
+        ),
+    );
     if (recovery?.state === 'running') timer = setTimeout(look, WATCH_MS);
   }
   async function look() {
@@ -61,24 +84,72 @@ export function recoveryPanel(ctx, place) {
     }
     const per = input({type: 'number', min: 1, value: 10});
     const key = idempotencyKey();
-    replace(counted, h('div', {class: 'panel'},
-      facts([['Delivered', integer(found.delivered)], ['Still waiting', integer(found.pending)], ['Given up', integer(found.dead)], ['Never made', integer(found.missing)]]),
-      Number(found.recoverable) === 0 ? h('p', null, 'Since then, nothing was missed.') : [
-        h('p', null, h('b', null, integer(found.recoverable)), ' of them would be sent (again). Delivered ones are not.'),
-        field('A second, at most', per),
-        h('div', {class: 'actions'}, workButton(ctx, `Send ${integer(found.recoverable)} messages`, async () => {
-          const body = {since: iso};
-          if (per.value) body.per_second = Number(per.value);
-          show(await api.post(`${place}/recovery`, body, {fields: {'Idempotency-Key': key}}));
-          replace(counted);
-          ctx.announce('The recovery has begun');
-        }, {kind: 'primary'}), button('Not now', () => replace(counted)))]));
+    replace(
+      counted,
+      h(
+        'div',
+        {class: 'panel'},
+        facts([
+          ['Delivered', integer(found.delivered)],
+          ['Still waiting', integer(found.pending)],
+          ['Given up', integer(found.dead)],
+          ['Never made', integer(found.missing)],
+        ]),
+        Number(found.recoverable) === 0
+          ? h('p', null, 'Since then, nothing was missed.')
+          : [
+              h(
+                'p',
+                null,
+                h('b', null, integer(found.recoverable)),
+                ' of them would be sent (again). Delivered ones are not.',
+              ),
+              field('A second, at most', per),
+              h(
+                'div',
+                {class: 'actions'},
+                workButton(
+                  ctx,
+                  `Send ${integer(found.recoverable)} messages`,
+                  async () => {
+                    const body = {since: iso};
+                    if (per.value) body.per_second = Number(per.value);
+                    show(await api.post(`${place}/recovery`, body, {fields: {'Idempotency-Key': key}}));
+                    replace(counted);
+                    ctx.announce('The recovery has begun');
+                  },
+                  {kind: 'primary'},
+                ),
+                button('Not now', () => replace(counted)),
+              ),
+            ],
+      ),
+    );
   }
 
   look();
-  return [h('p', {class: 'note'}, 'After an outage of yours: everything that the endpoint missed since a time, sent in order.'), current,
-    h('form', {class: 'form', novalidate: true, on: {submit: (event) => {
-      event.preventDefault();
-      count();
-    }}}, field('Since', since, {error}), h('div', {class: 'actions'}, h('button', {class: 'button'}, 'Count first'))), counted];
+  return [
+    h(
+      'p',
+      {class: 'note'},
+      'After an outage of yours: everything that the endpoint missed since a time, sent in order.',
+    ),
+    current,
+    h(
+      'form',
+      {
+        class: 'form',
+        novalidate: true,
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            count();
+          },
+        },
+      },
+      field('Since', since, {error}),
+      h('div', {class: 'actions'}, h('button', {class: 'button'}, 'Count first')),
+    ),
+    counted,
+  ];
 }

@@ -4,7 +4,7 @@
 export class ApiError extends Error {
   constructor(status, code, detail, requestId) {
     super(detail || code);
-    this.status = status;  // 0: nothing was answered
+    this.status = status; // 0: nothing was answered
     this.code = code;
     this.detail = detail;
     this.requestId = requestId;
@@ -17,7 +17,9 @@ export const path = (strings, ...values) =>
 
 // Names without a value are left out: the server takes none that it does not know, and no empty ones.
 export function withQuery(place, query) {
-  const entries = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== '');
+  const entries = Object.entries(query ?? {}).filter(
+    ([, value]) => value !== null && value !== undefined && value !== '',
+  );
   return entries.length ? `${place}?${new URLSearchParams(entries)}` : place;
 }
 
@@ -35,8 +37,13 @@ export class Api {
     let response;
     try {
       response = await fetch(withQuery(place, query), {
-        method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
-        credentials: 'same-origin', cache: 'no-store', redirect: 'error',
+        method,
+        headers,
+        signal,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: 'same-origin',
+        cache: 'no-store',
+        redirect: 'error',
       });
     } catch (error) {
       if (error.name === 'AbortError') throw error;
@@ -56,19 +63,33 @@ export class Api {
       }
     }
     if (!response.ok) {
-      const error = new ApiError(response.status, parsed?.code ?? 'http', parsed?.detail ?? parsed?.title ?? '',
-        parsed?.instance ?? response.headers.get('X-Request-Id'));
+      const error = new ApiError(
+        response.status,
+        parsed?.code ?? 'http',
+        parsed?.detail ?? parsed?.title ?? '',
+        parsed?.instance ?? response.headers.get('X-Request-Id'),
+      );
       if (response.status === 401 && !quiet) this.onUnauthenticated(error);
       throw error;
     }
     return parsed ?? (text || null);
   }
 
-  get(place, query, options) { return this.send('GET', place, {query, ...options}); }
-  post(place, body = {}, options) { return this.send('POST', place, {body, ...options}); }
-  put(place, body, options) { return this.send('PUT', place, {body, ...options}); }
-  patch(place, body, options) { return this.send('PATCH', place, {body, ...options}); }
-  delete(place, options) { return this.send('DELETE', place, options); }
+  get(place, query, options) {
+    return this.send('GET', place, {query, ...options});
+  }
+  post(place, body = {}, options) {
+    return this.send('POST', place, {body, ...options});
+  }
+  put(place, body, options) {
+    return this.send('PUT', place, {body, ...options});
+  }
+  patch(place, body, options) {
+    return this.send('PATCH', place, {body, ...options});
+  }
+  delete(place, options) {
+    return this.send('DELETE', place, options);
+  }
 }
 
 // For creations: a repeat after a broken connection makes nothing twice.

@@ -2,7 +2,7 @@
 // Small charts as SVG, drawn of elements; colours are the style sheet's.
 import {h, svg, replace} from './dom.js';
 
-const WIDTH = 640;  // until it is known how much there is
+const WIDTH = 640; // until it is known how much there is
 const HEIGHT = 160;
 const LEFT = 52;
 const RIGHT = 8;
@@ -19,7 +19,7 @@ function ceiling(value) {
 
 const path = (points) => points.map(([x, y], i) => `${i ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`).join(' ');
 
-const shown = new WeakMap();  // figure to what it shows, to be drawn again when its width is another
+const shown = new WeakMap(); // figure to what it shows, to be drawn again when its width is another
 const widths = new ResizeObserver((entries) => {
   for (const {target} of entries) {
     if (target.clientWidth && target.clientWidth !== Number(target.dataset.width)) draw(target, shown.get(target));
@@ -35,22 +35,28 @@ export function drawLines(figure, chart) {
 }
 
 function draw(figure, {title, series, labels, text, marks = []}) {
-  const width = figure.clientWidth || WIDTH;  // in pixels, so that letters are as large as elsewhere
+  const width = figure.clientWidth || WIDTH; // in pixels, so that letters are as large as elsewhere
   figure.dataset.width = width;
   const top = ceiling(Math.max(...series.flatMap((s) => s.values.filter((v) => v !== null)), 0));
   const count = Math.max(...series.map((s) => s.values.length), 2);
   const x = (i) => LEFT + ((width - LEFT - RIGHT) * i) / (count - 1);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
   const latest = series.map((s) => `${s.name} ${text(s.values.findLast((v) => v !== null) ?? null)}`).join(', ');
-  const drawing = svg('svg', {viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': `${title}. Latest: ${latest}.`});
+  const drawing = svg('svg', {
+    viewBox: `0 0 ${width} ${HEIGHT}`,
+    role: 'img',
+    'aria-label': `${title}. Latest: ${latest}.`,
+  });
   for (const share of [0, 0.5, 1]) {
     drawing.append(
       svg('line', {class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(top * share), y2: y(top * share)}),
-      svg('text', {x: LEFT - 8, y: y(top * share) + 4, 'text-anchor': 'end'}, text(top * share)));
+      svg('text', {x: LEFT - 8, y: y(top * share) + 4, 'text-anchor': 'end'}, text(top * share)),
+    );
   }
   drawing.append(
     svg('text', {x: LEFT, y: HEIGHT - 6}, labels[0]),
-    svg('text', {x: width - RIGHT, y: HEIGHT - 6, 'text-anchor': 'end'}, labels[1]));
+    svg('text', {x: width - RIGHT, y: HEIGHT - 6, 'text-anchor': 'end'}, labels[1]),
+  );
   for (const {values, line} of series) {
     const offset = count - values.length;
     let run = [];
@@ -63,23 +69,44 @@ function draw(figure, {title, series, labels, text, marks = []}) {
       }
     });
     for (const points of runs) {
-      if (points.length === 1) drawing.append(svg('circle', {class: `dot line-${line}`, cx: points[0][0], cy: points[0][1], r: 2.5}));
+      if (points.length === 1)
+        drawing.append(svg('circle', {class: `dot line-${line}`, cx: points[0][0], cy: points[0][1], r: 2.5}));
       else drawing.append(svg('path', {class: `line line-${line}`, d: path(points)}));
     }
   }
   for (const {index, value, label} of marks) {
-    drawing.append(svg('circle', {class: 'mark', cx: x(index + count - series[0].values.length), cy: y(value), r: 4},
-      svg('title', null, label)));
+    drawing.append(
+      svg(
+        'circle',
+        {class: 'mark', cx: x(index + count - series[0].values.length), cy: y(value), r: 4},
+        svg('title', null, label),
+      ),
+    );
   }
-  replace(figure,
-    h('figcaption', null, title,
-      h('span', {class: 'legend'}, series.map((s) => h('span', null, h('i', {class: `key key-${s.line}`}), s.name)))),
-    drawing);
+  replace(
+    figure,
+    h(
+      'figcaption',
+      null,
+      title,
+      h(
+        'span',
+        {class: 'legend'},
+        series.map((s) => h('span', null, h('i', {class: `key key-${s.line}`}), s.name)),
+      ),
+    ),
+    drawing,
+  );
 }
 
 // Where the time of one attempt went; a bar and the same in words.
 export function timings(ms, text) {
-  const parts = [['DNS', ms.dns], ['Connect', ms.connect], ['TLS', ms.tls], ['First byte', ms.first_byte]];
+  const parts = [
+    ['DNS', ms.dns],
+    ['Connect', ms.connect],
+    ['TLS', ms.tls],
+    ['First byte', ms.first_byte],
+  ];
   const known = parts.map(([, value]) => Number(value ?? 0));
   const spent = known.reduce((a, b) => a + b, 0);
   const total = Math.max(Number(ms.total ?? 0), spent, 0.001);
@@ -91,10 +118,19 @@ export function timings(ms, text) {
     drawing.append(svg('rect', {class: `part-${i}`, x: at, y: 0, width: Math.max(0, width), height: 20}));
     at += width;
   });
-  return h('div', {class: 'timings'}, drawing,
-    h('ul', null, all.map(([name, value], i) =>
-      h('li', null, h('i', {class: `key part-${i}`}), `${name} `, h('b', null, text(value ?? null)))),
-    h('li', null, 'Total ', h('b', null, text(ms.total ?? null)))));
+  return h(
+    'div',
+    {class: 'timings'},
+    drawing,
+    h(
+      'ul',
+      null,
+      all.map(([name, value], i) =>
+        h('li', null, h('i', {class: `key part-${i}`}), `${name} `, h('b', null, text(value ?? null))),
+      ),
+      h('li', null, 'Total ', h('b', null, text(ms.total ?? null))),
+    ),
+  );
 }
 
 // A half circle: how much of 10,000 basis points, and how much it would be.
@@ -111,10 +147,13 @@ export function dial(now, then) {
   const a = now / 10000;
   const b = then / 10000;
   const [nx, ny] = point(b, 70);
-  return svg('svg', {class: 'dial', viewBox: '0 0 220 126', role: 'img', 'aria-label': `${now / 100} % now, ${then / 100} % chosen`},
+  return svg(
+    'svg',
+    {class: 'dial', viewBox: '0 0 220 126', role: 'img', 'aria-label': `${now / 100} % now, ${then / 100} % chosen`},
     svg('path', {class: 'dial-all', d: arc(0, 1)}),
     Math.min(a, b) > 0 && svg('path', {class: 'dial-now', d: arc(0, Math.min(a, b))}),
     a !== b && svg('path', {class: b > a ? 'dial-more' : 'dial-less', d: arc(Math.min(a, b), Math.max(a, b))}),
     svg('line', {class: 'dial-hand', x1: 110, y1: 110, x2: nx, y2: ny}),
-    svg('circle', {class: 'dial-hub', cx: 110, cy: 110, r: 6}));
+    svg('circle', {class: 'dial-hub', cx: 110, cy: 110, r: 6}),
+  );
 }

@@ -9,7 +9,7 @@ function fill(element, props, children) {
     if (name === 'on') {
       for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
     } else if (name === 'style' || name.startsWith('on')) {
-      throw new Error(`${name}: not as an attribute`);  // the page's policy forbids it
+      throw new Error(`${name}: not as an attribute`); // the page's policy forbids it
     } else {
       element.setAttribute(name, value === true ? '' : String(value));
     }

@@ -26,7 +26,7 @@ export function money(amount) {
   try {
     return `${decimal(amount.units, scale)} ${code}`;
   } catch {
-    return `${amount.units} ${amount.asset}`;  // not a number: as it is, rather than as something else
+    return `${amount.units} ${amount.asset}`; // not a number: as it is, rather than as something else
   }
 }
 
@@ -49,7 +49,9 @@ export function integer(value) {
 }
 
 export function figure(value, digits = 1) {
-  return value === null || value === undefined ? '–' : Number(value).toLocaleString('en-GB', {maximumFractionDigits: digits});
+  return value === null || value === undefined
+    ? '–'
+    : Number(value).toLocaleString('en-GB', {maximumFractionDigits: digits});
 }
 
 export function percent(share) {
@@ -76,7 +78,12 @@ export const utcText = (iso) => (iso ? iso.replace('T', ' ').replace(/Z$/, ' UTC
 export function duration(seconds) {
   let rest = Math.max(0, Math.round(Number(seconds)));
   const parts = [];
-  for (const [size, name] of [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']]) {
+  for (const [size, name] of [
+    [86400, 'd'],
+    [3600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ]) {
     const count = Math.floor(rest / size);
     rest -= count * size;
     if (count) parts.push(`${count} ${name}`);
@@ -102,7 +109,10 @@ export function dayStart(day, plus = 0) {
 
 // "PAYMENT_CAPTURED", "hold_debit" -> "Payment captured", "Hold debit"
 export function words(name) {
-  const text = String(name ?? '').replaceAll(/[_-]+/g, ' ').toLowerCase().trim();
+  const text = String(name ?? '')
+    .replaceAll(/[_-]+/g, ' ')
+    .toLowerCase()
+    .trim();
   return text ? text[0].toUpperCase() + text.slice(1) : '–';
 }
 

@@ -12,24 +12,49 @@ function filterForm(filters, values, apply) {
   const controls = new Map();
   for (const filter of filters) {
     const value = values[filter.name] ?? '';
-    const control = filter.type === 'select' ? select([['', filter.all ?? 'All'], ...filter.options], value)
-      : input({type: filter.type === 'date' ? 'date' : 'text', placeholder: filter.placeholder, inputmode: filter.inputmode, name: filter.name});
+    const control =
+      filter.type === 'select'
+        ? select([['', filter.all ?? 'All'], ...filter.options], value)
+        : input({
+            type: filter.type === 'date' ? 'date' : 'text',
+            placeholder: filter.placeholder,
+            inputmode: filter.inputmode,
+            name: filter.name,
+          });
     control.value = value;
     controls.set(filter.name, control);
   }
   const read = () => Object.fromEntries([...controls].map(([name, control]) => [name, control.value.trim()]));
   const error = h('p', {class: 'error', role: 'alert'});
-  const form = h('form', {class: 'filters', role: 'search', 'aria-label': 'Filter the list', novalidate: true, on: {submit: (event) => {
-    event.preventDefault();
-    error.textContent = apply(read()) ?? '';
-  }}},
-  filters.map((filter) => field(filter.label, controls.get(filter.name))),
-  h('div', {class: 'actions'}, h('button', {class: 'button primary'}, 'Filter'), button('Clear', () => {
-    for (const control of controls.values()) control.value = '';
-    error.textContent = apply(read()) ?? '';
-  })), error);
+  const form = h(
+    'form',
+    {
+      class: 'filters',
+      role: 'search',
+      'aria-label': 'Filter the list',
+      novalidate: true,
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          error.textContent = apply(read()) ?? '';
+        },
+      },
+    },
+    filters.map((filter) => field(filter.label, controls.get(filter.name))),
+    h(
+      'div',
+      {class: 'actions'},
+      h('button', {class: 'button primary'}, 'Filter'),
+      button('Clear', () => {
+        for (const control of controls.values()) control.value = '';
+        error.textContent = apply(read()) ?? '';
+      }),
+    ),
+    error,
+  );
   // What is chosen from few takes effect at once.
-  for (const filter of filters) if (filter.type === 'select') controls.get(filter.name).addEventListener('change', () => form.requestSubmit());
+  for (const filter of filters)
+    if (filter.type === 'select') controls.get(filter.name).addEventListener('change', () => form.requestSubmit());
   return form;
 }
 
@@ -66,11 +91,24 @@ export function list(ctx, options) {
   function render() {
     if (!rows.length) {
       const filtered = Object.values(values).some(Boolean);
-      replace(body, filtered ? empty('Nothing matches', 'No entry fits these filters.') : empty(options.emptyTitle ?? 'Nothing here yet', options.emptyText));
+      replace(
+        body,
+        filtered
+          ? empty('Nothing matches', 'No entry fits these filters.')
+          : empty(options.emptyTitle ?? 'Nothing here yet', options.emptyText),
+      );
     } else {
       const more = next && button('Load more', loadMore);
-      replace(body, table(caption, columns, rows),
-        h('div', {class: 'pager'}, h('span', {class: 'note'}, `${rows.length} shown${next ? '' : ', all there are'}`), more));
+      replace(
+        body,
+        table(caption, columns, rows),
+        h(
+          'div',
+          {class: 'pager'},
+          h('span', {class: 'note'}, `${rows.length} shown${next ? '' : ', all there are'}`),
+          more,
+        ),
+      );
     }
     changed(rows);
   }
@@ -91,7 +129,11 @@ export function list(ctx, options) {
     } catch (error) {
       if (turn !== asked || ctx.signal.aborted || error.name === 'AbortError') return;
       if (quiet) ctx.notice(explain(error), 'bad');
-      else replace(body, failed(error, () => loadFirst()));
+      else
+        replace(
+          body,
+          failed(error, () => loadFirst()),
+        );
     } finally {
       if (turn === asked) body.removeAttribute('aria-busy');
     }
@@ -131,11 +173,22 @@ export function list(ctx, options) {
     return null;
   }
 
-  const element = h('div', {class: 'list'}, filters.length > 0 && filterForm(filters, values, apply), options.bar, body);
+  const element = h(
+    'div',
+    {class: 'list'},
+    filters.length > 0 && filterForm(filters, values, apply),
+    options.bar,
+    body,
+  );
   const ready = loadFirst();
   return {
-    element, query, ready, reload: loadFirst,
-    get rows() { return rows; },
+    element,
+    query,
+    ready,
+    reload: loadFirst,
+    get rows() {
+      return rows;
+    },
     // A row that is shown is replaced where it stands; whether it was.
     update(id, row) {
       const index = rows.findIndex((other) => key(other) === id);

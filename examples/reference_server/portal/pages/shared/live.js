@@ -20,7 +20,13 @@ export class Live {
     const {signal} = this.controller;
     document.addEventListener('visibilitychange', () => this.look(), {signal});
     addEventListener('pagehide', () => this.rest(), {signal});
-    addEventListener('pageshow', (event) => { if (event.persisted) this.look(); }, {signal});
+    addEventListener(
+      'pageshow',
+      (event) => {
+        if (event.persisted) this.look();
+      },
+      {signal},
+    );
     this.open('connecting');
   }
 
@@ -64,14 +70,14 @@ export class Live {
       try {
         this.tell('transaction', JSON.parse(event.data));
       } catch {
-        this.tell('reset', null);  // it cannot be read: screens ask anew
+        this.tell('reset', null); // it cannot be read: screens ask anew
       }
     });
     source.addEventListener('reset', () => this.tell('reset', null));
     source.addEventListener('error', () => {
       if (this.stopped) return;
       this.onState('reconnecting');
-      if (source.readyState !== EventSource.CLOSED) return;  // the browser tries again by itself
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       this.onEnded();
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.open('reconnecting'), this.delay);
@@ -95,10 +101,13 @@ export function throttle(work, ms, signal) {
   signal?.addEventListener('abort', () => clearTimeout(timer));
   return () => {
     if (timer !== null || signal?.aborted) return;
-    timer = setTimeout(() => {
-      timer = null;
-      last = performance.now();
-      work();
-    }, Math.max(50, last + ms - performance.now()));
+    timer = setTimeout(
+      () => {
+        timer = null;
+        last = performance.now();
+        work();
+      },
+      Math.max(50, last + ms - performance.now()),
+    );
   };
 }

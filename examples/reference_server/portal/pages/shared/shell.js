@@ -17,7 +17,15 @@ export class Shell {
     this.notices = document.getElementById('notices');
     this.toggle = document.getElementById('menu');
     this.links = nav.map(([path, text]) => [path, h('a', {href: `#${path}`}, text)]);
-    replace(this.navigation, h('ul', null, this.links.map(([, link]) => h('li', null, link))), this.account);
+    replace(
+      this.navigation,
+      h(
+        'ul',
+        null,
+        this.links.map(([, link]) => h('li', null, link)),
+      ),
+      this.account,
+    );
     this.toggle.addEventListener('click', () => this.openMenu(this.toggle.getAttribute('aria-expanded') !== 'true'));
     this.navigation.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
@@ -25,7 +33,7 @@ export class Shell {
       this.toggle.focus();
     });
     document.getElementById('skip').addEventListener('click', (event) => {
-      event.preventDefault();  // the hash is the screen's
+      event.preventDefault(); // the hash is the screen's
       this.focusHeading();
     });
     this.controller = new AbortController();
@@ -54,12 +62,19 @@ export class Shell {
   // To screen readers, without interrupting.
   announce(text) {
     this.polite.textContent = '';
-    setTimeout(() => { this.polite.textContent = text; }, 30);
+    setTimeout(() => {
+      this.polite.textContent = text;
+    }, 30);
   }
 
   // For everybody; errors stay until they are closed.
   notice(text, tone = 'good') {
-    const made = h('div', {class: `notice ${tone}`}, h('span', null, text), button('Close', () => made.remove(), {kind: 'small quiet', 'aria-label': 'Close this notice'}));
+    const made = h(
+      'div',
+      {class: `notice ${tone}`},
+      h('span', null, text),
+      button('Close', () => made.remove(), {kind: 'small quiet', 'aria-label': 'Close this notice'}),
+    );
     this.notices.append(made);
     if (tone !== 'bad') setTimeout(() => made.remove(), NOTICE_MS);
   }
@@ -70,8 +85,10 @@ export class Shell {
     this.controller = new AbortController();
     for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
     const context = {
-      ...extra, signal: this.controller.signal,
-      announce: (text) => this.announce(text), notice: (text, tone) => this.notice(text, tone),
+      ...extra,
+      signal: this.controller.signal,
+      announce: (text) => this.announce(text),
+      notice: (text, tone) => this.notice(text, tone),
     };
     const section = `/${(extra.path ?? '/').split('/')[1]}`;
     for (const [path, link] of this.links) {
@@ -87,7 +104,7 @@ export class Shell {
     const heading = this.main.querySelector('h1');
     document.title = heading ? `${heading.textContent} · ${this.product}` : this.product;
     scrollTo(0, 0);
-    if (!this.first) this.focusHeading();  // at the first, the browser reads the page anyway
+    if (!this.first) this.focusHeading(); // at the first, the browser reads the page anyway
     this.first = false;
   }
 
@@ -101,8 +118,16 @@ export class Shell {
 
 // The head of a screen.
 export function head(title, {back, lead, actions = []} = {}) {
-  return h('header', {class: 'head'},
+  return h(
+    'header',
+    {class: 'head'},
     back && h('a', {class: 'back', href: `#${back[0]}`}, h('span', {'aria-hidden': 'true'}, '← '), back[1]),
-    h('div', {class: 'head-row'}, h('h1', {tabindex: '-1'}, title), actions.length > 0 && h('div', {class: 'actions'}, actions)),
-    lead && h('p', {class: 'lead'}, lead));
+    h(
+      'div',
+      {class: 'head-row'},
+      h('h1', {tabindex: '-1'}, title),
+      actions.length > 0 && h('div', {class: 'actions'}, actions),
+    ),
+    lead && h('p', {class: 'lead'}, lead),
+  );
 }
