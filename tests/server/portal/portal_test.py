@@ -148,6 +148,18 @@ class Lists(screens.Pages):
         browser.until(lambda: mock.streams, "another stream")
         browser.see("Live")
 
+    def test_go_on_after_the_stream_was_refused_and_ask_anew(self):
+        self.sign_in("/payouts")
+        browser.until(lambda: mock.streams, "a stream")
+        mock.fail = 503
+        mock.asked.clear()
+        mock.cut_streams()
+        browser.until(lambda: self.asked("GET", "/live"), "a refused stream")
+        browser.see("Reconnecting")
+        mock.fail = None
+        browser.see("Live")
+        browser.until(lambda: self.asked("GET", "/payouts?"), "the list, as something may have been missed")
+
     def test_of_deliveries_are_sent_again_together(self):
         self.sign_in("/deliveries?state=dead")
         for box in browser.all("tbody input[type=checkbox]")[:3]:
