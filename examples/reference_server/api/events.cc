@@ -1,66 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <optional>
-#include <string>
+//
+// POST /v1/events: what happened, from whoever saw it.
+#include <algorithm>
+#include <memory>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "examples/reference_server/api/events_body.h"
+#include "examples/reference_server/api/event_body.h"
 #include "examples/reference_server/api/json.h"
 #include "examples/reference_server/api/routes.h"
-#include "northwind/settlement.h"
 
 namespace northwind::server {
 namespace {
 
-constexpr size_t kMaxBody = 16 << 20;
+constexpr size_t kMaxEventsBody = 16 << 20;
+constexpr char kJsonType[] = "application/json";
+constexpr char kLinesType[] = "application/x-ndjson";
 
-enum class Shape : uint8_t { kOne, kArray, kLines };
-
-Json OrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
-
-std::optional<Shape> ShapeOf(const Request& request) {
-  const std::string_view type = request.field("Content-Type").value_or("application/json");
-  const auto is = [type](absl::string_view wanted) {
-    const absl::string_view text(type.data(), type.find(';') == std::string_view::npos ? type.size() : type.find(';'));
-    return absl::EqualsIgnoreCase(text, wanted);
-  };
-  if (is("application/x-ndjson")) return Shape::kLines;
-  if (!is("application/json")) return std::nullopt;
-  const size_t first = request.body.find_first_not_of(" \t\r\n");
-  return first != std::string::npos && request.body[first] == '[' ? Shape::kArray : Shape::kOne;
+// The media type without its parameters, in lower case.
+std::string MediaType(const Request& request) {
+  const std::string_view field = request.field("Content-Type").value_or("");
+  const std::string_view type = field.substr(0, field.find(';'));
+  return absl::AsciiStrToLower(absl::StripAsciiWhitespace({type.data(), type.size()}));
 }
 
-absl::StatusOr<std::vector<std::string>> Split(std::string body, Shape shape) {
-  if (shape == Shape::kArray) return SplitArray(body);
-  if (shape == Shape::kLines) return SplitLines(body);
-  const size_t first = body.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos || body[first] != '{') {
-    return absl::InvalidArgumentError("the body must be one event, or an array of events");
-  }
-  return std::vector<std::string>{std::move(body)};
+Json TextOrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json OutcomeJson(const EventOutcome& outcome) {
+  Json json = {{"status", Name(outcome.status)},
+               {"type", nullptr},
+               {"sequence", nullptr},
+               {"reason", nullptr},
+               {"cause", nullptr},
+               {"detail", TextOrNull(outcome.detail)}};
+  if (outcome.type.has_value()) json["type"] = Name(*outcome.type);
+  if (outcome.sequence != Sequence()) json["sequence"] = std::to_string(outcome.sequence.value());
+  if (outcome.reason != Reason::kNone) json["reason"] = Name(outcome.reason);
+  if (outcome.cause != QuarantineCause::kNone) json["cause"] = Name(outcome.cause);
+  return json;
 }
 
-// A key that is good for one merchant brings that one's events only.
-absl::Status CheckTenant(const std::vector<std::string>& events, const Caller& caller) {
-  if (caller.merchant.empty()) return absl::OkStatus();
-  for (const std::string& event : events) {
-    const absl::StatusOr<PaymentEvent> decoded = DecodeEventJson(event);
-    if (!decoded.ok() || decoded->merchant_id != caller.merchant) {
-      return absl::PermissionDeniedError("an event of another merchant, or of none");
-    }
-  }
-  return absl::OkStatus();
-}
-
-Response Answer(const std::vector<EventOutcome>& outcomes, Shape shape) {
-  if (shape != Shape::kLines) {
-    Json list = Json::array();
-    for (const EventOutcome& outcome : outcomes) list.push_back(OutcomeJson(outcome));
-    return JsonResponse({{"outcomes", std::move(list)}}, 202);
-  }
-  Response response{.status = 202, .content_type = "application/x-ndjson"};
+Response AsLines(const std::vector<EventOutcome>& outcomes) {
+  Response response{.status = 202, .content_type = kLinesType};
   for (const EventOutcome& outcome : outcomes) {
     response.body += OutcomeJson(outcome).dump(-1, ' ', false, Json::error_handler_t::replace);
     response.body += '\n';
@@ -68,48 +50,83 @@ Response Answer(const std::vector<EventOutcome>& outcomes, Shape shape) {
   return response;
 }
 
+Response AsObject(const std::vector<EventOutcome>& outcomes) {
+  Json list = Json::array();
+  for (const EventOutcome& outcome : outcomes) list.push_back(OutcomeJson(outcome));
+  return JsonResponse({{"outcomes", std::move(list)}}, 202);
+}
+
+// The end of a payout or dispute moves money of whoever it was opened for: its own merchant_id is not compared with that
+// (docs/events.md). So it is for no key to send that is good for one merchant only.
+bool EndsByIdAlone(EventType type) {
+  switch (type) {
+    case EventType::kDisputeLost:
+    case EventType::kDisputeWon:
+    case EventType::kPayoutPaid:
+    case EventType::kPayoutFailed:
+    case EventType::kPayoutCanceled:
+    case EventType::kPayoutReturned:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether a key that is good for one merchant may send them. What cannot be decoded is nobody's, and moves nothing.
+bool AreOf(const std::vector<std::string>& events, std::string_view merchant) {
+  return std::all_of(events.begin(), events.end(), [&](const std::string& text) {
+    const absl::StatusOr<PaymentEvent> event = DecodeEventJson(text);
+    return !event.ok() || (event->merchant_id == merchant && !EndsByIdAlone(event->type));
+  });
+}
+
+// A ledger that is closed or poisoned takes the same events once it is open again: for a producer that is "later", not "never".
+absl::Status ForProducers(const absl::Status& status) {
+  if (!absl::IsFailedPrecondition(status)) return status;
+  return absl::UnavailableError("the ledger takes no events now: send them again later");
+}
+
 void PostEvents(EventBatcher& batcher, Request request, const Caller& caller, Respond respond) {
-  const std::optional<Shape> shape = ShapeOf(request);
-  if (!shape.has_value()) {
-    return respond(AsResponse(
-        {.status = 415, .code = "media_type", .detail = "Events come as application/json or application/x-ndjson."},
-        request));
+  const std::string type = MediaType(request);
+  if (type != kJsonType && type != kLinesType) {
+    return respond(AsResponse({.status = 415,
+                               .code = "unsupported_media_type",
+                               .detail = absl::StrCat("Content-Type must be ", kJsonType, " or ", kLinesType)},
+                              request));
   }
-  absl::StatusOr<std::vector<std::string>> events = Split(std::move(request.body), *shape);
+  if (!request.query.empty()) return respond(AsResponse(InvalidRequest("there are no query parameters"), request));
+  const bool lines = type == kLinesType;
+  absl::StatusOr<std::vector<std::string>> events = lines ? CutEventLines(request.body) : CutJsonEvents(request.body);
   if (!events.ok()) return respond(AsResponse(FromStatus(events.status()), request));
-  if (const absl::Status allowed = CheckTenant(*events, caller); !allowed.ok()) {
-    return respond(AsResponse(FromStatus(allowed), request));
+  if (!caller.merchant.empty() && !AreOf(*events, caller.merchant)) {
+    return respond(AsResponse({.status = 403,
+                               .code = "forbidden",
+                               .detail = "This key is good for one merchant: not for events of others, nor for ends of "
+                                         "payouts and disputes."},
+                              request));
   }
-  if (events->empty()) return respond(Answer({}, *shape));
-  Request asked{.id = request.id};
+  request.body.clear();
+  // Kept by both ways to an answer; the batcher takes one of them.
+  const auto asked = std::make_shared<const Request>(std::move(request));
   const absl::Status taken = batcher.Apply(
-      *std::move(events), [respond, asked, shape = *shape](absl::StatusOr<std::vector<EventOutcome>> outcomes) {
-        respond(outcomes.ok() ? Answer(*outcomes, shape) : AsResponse(FromStatus(outcomes.status()), asked));
+      *std::move(events), [asked, lines, respond](const absl::StatusOr<std::vector<EventOutcome>>& outcomes) {
+        if (!outcomes.ok()) return respond(AsResponse(FromStatus(ForProducers(outcomes.status())), *asked));
+        respond(lines ? AsLines(*outcomes) : AsObject(*outcomes));
       });
-  if (!taken.ok()) respond(AsResponse(FromStatus(taken), asked));
+  if (!taken.ok()) respond(AsResponse(FromStatus(taken), *asked));
 }
 
 }  // namespace
 
-Json OutcomeJson(const EventOutcome& outcome) {
-  return {{"status", Name(outcome.status)},
-          {"type", outcome.type.has_value() ? Json(Name(*outcome.type)) : Json(nullptr)},
-          {"sequence", outcome.sequence == Sequence() ? Json(nullptr) : Json(absl::StrCat(outcome.sequence.value()))},
-          {"reason", outcome.reason == Reason::kNone ? Json(nullptr) : OrNull(Name(outcome.reason))},
-          {"cause", outcome.cause == QuarantineCause::kNone ? Json(nullptr) : OrNull(Name(outcome.cause))},
-          {"detail", OrNull(outcome.detail)}};
-}
-
 void AddEventRoutes(Router& router, EventBatcher& batcher) {
-  Route route{.method = Method::kPost,
+  router.Add({.method = Method::kPost,
               .pattern = "/v1/events",
               .name = "postEvents",
               .scope = Scope::kEventsWrite,
-              .max_body = kMaxBody};
-  route.async_handler = [&batcher](Request request, const Caller& caller, Respond respond) {
-    PostEvents(batcher, std::move(request), caller, std::move(respond));
-  };
-  router.Add(std::move(route));
+              .max_body = kMaxEventsBody,
+              .async_handler = [&batcher](Request request, Caller caller, Respond respond) {
+                PostEvents(batcher, std::move(request), caller, std::move(respond));
+              }});
 }
 
 }  // namespace northwind::server

@@ -18,7 +18,6 @@
 #include "examples/reference_server/http/message.h"
 #include "northwind/account.h"
 #include "northwind/amount.h"
-#include "northwind/settlement.h"
 
 namespace northwind::server {
 
@@ -29,9 +28,6 @@ Json TimeJson(absl::Time time);
 absl::StatusOr<absl::Time> ParseTime(std::string_view text);  // RFC 3339, any offset; InvalidArgument
 // {"asset":"USD/2","units":"1050"}: as in events.
 Json MoneyJson(const Asset& asset, absl::int128 units);
-
-// What became of an event; in events.cc.
-Json OutcomeJson(const EventOutcome& outcome);
 
 Response JsonResponse(const Json& body, int status = 200);
 
