@@ -6,14 +6,17 @@
 #ifndef NORTHWIND_STORE_H_
 #define NORTHWIND_STORE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 namespace northwind {
 
@@ -43,6 +46,21 @@ struct StoreOptions {
   uint64_t write_buffer_bytes = 64 << 20;
 };
 
+// One change of the embedding service's own records.
+struct HostChange {
+  std::string key;                   // 1 … kMaxHostKeyBytes; not beginning with "nw/"
+  std::optional<std::string> value;  // up to 1 MiB; nothing: the record goes away
+};
+inline constexpr size_t kMaxHostChanges = 1000;
+inline constexpr size_t kMaxHostChangeBytes = 1 << 20;
+inline constexpr size_t kMaxHostPage = 1000;
+
+struct HostEntry {
+  std::string key;
+  std::string value;
+  friend bool operator==(const HostEntry&, const HostEntry&) = default;
+};
+
 // Opens a directory exclusively and keeps it until destroyed. Thread-safe. Durability: every write of the library
 // goes through one synced, atomic write. After a failed write the store is poisoned: all further writes answer
 // FailedPrecondition until it is opened again.
@@ -59,6 +77,14 @@ class Store {
 
   // A host record (see HostRecord in transaction.h); nothing if there is none under that key.
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
+
+  // Records whose keys begin with `prefix`, by key, after `after` (exclusive; empty: from the start); limit 1 … kMaxHostPage.
+  absl::StatusOr<std::vector<HostEntry>> List(std::string_view prefix, std::string_view after = {},
+                                              size_t limit = 100) const;
+  // Up to kMaxHostChanges, all or none, durable when it returns; of a key that is named twice the last change holds. For what belongs
+  // to no transaction: what does is a HostRecord of it. InvalidArgument for keys and values out of bounds (nothing done);
+  // ResourceExhausted below the disk's floor (nothing done); Aborted if the write failed and its outcome is unknown.
+  absl::Status Write(absl::Span<const HostChange> changes);
 
   const std::string& path() const;
   bool shadow() const;

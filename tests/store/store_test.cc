@@ -36,6 +36,45 @@ TEST(Store, ReadsHostRecords) {
   EXPECT_THAT(store->Get("b"), IsOkAndHolds(std::nullopt)) << "other spaces are not seen";
 }
 
+TEST(Store, WritesAndListsHostRecords) {
+  const TempDir directory;
+  {
+    NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = directory / "s"}));
+    ASSERT_THAT(store->Write({{{"a/1", "one"}, {"a/2", "two"}, {"a/3", "three"}, {"b", "other"}, {"a/2", "last"}}}),
+                IsOk());
+    ASSERT_THAT(store->Write({{{"a/3", std::nullopt}, {"a", ""}, {"never", std::nullopt}}}), IsOk());
+  }
+  NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = directory / "s"}));
+  using Entries = std::vector<HostEntry>;
+  EXPECT_THAT(store->List("a/"), IsOkAndHolds(Entries{{"a/1", "one"}, {"a/2", "last"}}));
+  EXPECT_THAT(store->List("a"), IsOkAndHolds(Entries{{"a", ""}, {"a/1", "one"}, {"a/2", "last"}}));
+  EXPECT_THAT(store->List("a", "a"), IsOkAndHolds(Entries{{"a/1", "one"}, {"a/2", "last"}}));
+  EXPECT_THAT(store->List("a/", {}, 1), IsOkAndHolds(Entries{{"a/1", "one"}}));
+  EXPECT_THAT(store->List("a/", "a/1"), IsOkAndHolds(Entries{{"a/2", "last"}}));
+  EXPECT_THAT(store->List("a/", "a/11"), IsOkAndHolds(Entries{{"a/2", "last"}})) << "between two keys";
+  EXPECT_THAT(store->List("a/", "a/2"), IsOkAndHolds(Entries{}));
+  EXPECT_THAT(store->List("b"), IsOkAndHolds(Entries{{"b", "other"}}));
+}
+
+TEST(Store, RefusesHostRecordsOutOfBoundsAndThenWritesNone) {
+  const TempDir directory;
+  NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = directory / "s"}));
+  const auto refuses = [&](HostChange bad, std::string_view text) {
+    EXPECT_THAT(store->Write({{{"good", "1"}, std::move(bad)}}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(std::string(text))));
+  };
+  refuses({"", "1"}, "1 to 256 bytes");
+  refuses({std::string(257, 'k'), "1"}, "not 257");
+  refuses({"nw/cutover/x", "1"}, "begins with 'nw/'");
+  refuses({"k", std::string(kMaxHostChangeBytes + 1, 'v')}, "not 1048577");
+  EXPECT_THAT(store->Write(std::vector<HostChange>(kMaxHostChanges + 1, {"k", "v"})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not 1001")));
+  EXPECT_THAT(store->Get("good"), IsOkAndHolds(std::nullopt));
+  EXPECT_THAT(store->List("", {}, 0), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(store->List("", {}, kMaxHostPage + 1), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(store->Write({{{std::string(256, 'k'), std::string(kMaxHostChangeBytes, 'v')}}}), IsOk());
+}
+
 TEST(Store, IsOpenedExclusively) {
   const TempDir directory;
   NW_ASSERT_OK_AND_ASSIGN(auto store, Store::Open({.path = directory / "s"}));

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who may ask: keys of operators and services, sessions of merchants, the links that sessions begin with, and how often each may ask.
+#ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_AUTH_CREDENTIALS_H_
+#define NORTHWIND_EXAMPLES_REFERENCE_SERVER_AUTH_CREDENTIALS_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "examples/reference_server/http/router.h"
+#include "northwind/clock.h"
+#include "northwind/store.h"
+
+namespace northwind::server {
+
+struct KeySpec {
+  std::string name;  // 1–64 of A–Z a–z 0–9 . _ -, for people; need not be the only one
+  std::set<Scope> scopes;
+  std::string merchant;  // good for this one only; empty: all
+  absl::Time expires_at = absl::InfiniteFuture();
+};
+
+// What is kept of a key: not the key.
+struct KeyView {
+  std::string id;  // "key_" and 16 hexadecimal digits
+  KeySpec spec;
+  absl::Time created_at;
+  absl::Time last_used_at = absl::InfinitePast();  // to the minute; durable now and then
+  absl::Time revoked_at = absl::InfiniteFuture();  // from then on it is not good
+};
+
+struct NewKey {
+  KeyView view;
+  // "nwk_" id "_" 64 hexadecimal digits (256 random bits). The only time that it is handed out; SHA-256 of it is kept.
+  std::string key;
+};
+
+struct CredentialsOptions {
+  Clock* clock = nullptr;  // the system's if null
+  absl::Duration link_lifetime = absl::Minutes(10);
+  absl::Duration session_idle = absl::Hours(1);  // without a request
+  absl::Duration session_lifetime = absl::Hours(12);
+  // Requests a second and how many at once, of one caller; and of one address that shows no good credential.
+  double key_rate = 5'000;
+  double key_burst = 10'000;
+  double session_rate = 20;
+  double session_burst = 100;
+  double address_rate = 10;
+  double address_burst = 50;
+  size_t max_keys = 10'000;
+  size_t max_sessions = 1'000'000;
+  size_t max_addresses = 100'000;  // remembered for their rates; the one that asked longest ago is forgotten first
+};
+
+struct Session {
+  std::string cookie;      // 256 random bits; for Set-Cookie
+  std::string csrf_token;  // follows from the cookie: HMAC-SHA256
+  std::string merchant;
+  absl::Time expires_at;
+};
+
+inline constexpr std::string_view kSessionCookie = "__Host-northwind";
+// Without TLS in front, which __Host- needs: for demonstrations on one machine.
+inline constexpr std::string_view kPlainSessionCookie = "northwind-plain";
+inline constexpr std::string_view kCsrfField = "X-CSRF-Token";
+
+// Keeps hashes of all of it in the store, under host keys that begin with "server/auth/", so that who reads or restores the store can sign in
+// as nobody. Comparisons of secrets take the same time whatever is compared. Thread-safe; every change is durable when it returns.
+class Credentials final : public Authenticator {
+ public:
+  static absl::StatusOr<std::unique_ptr<Credentials>> Open(Store& store, const CredentialsOptions& options = {});
+  ~Credentials() override;
+
+  // ---- Keys
+  absl::StatusOr<NewKey> CreateKey(const KeySpec& spec);
+  // A new key for the same: the one of before stays good for `overlap` (0 … 30 days).
+  absl::StatusOr<NewKey> RotateKey(std::string_view id, absl::Duration overlap);
+  absl::Status RevokeKey(std::string_view id);  // at once; idempotent; NotFound
+  absl::StatusOr<std::vector<KeyView>> ListKeys(std::string_view after = {}, size_t limit = 100) const;
+
+  // ---- Merchants
+  // A token of 256 random bits, good once, for link_lifetime. `merchant` as in events: InvalidArgument if it cannot be one.
+  absl::StatusOr<std::string> CreateLink(std::string_view merchant);
+  // Unauthenticated if the token is unknown, used or too old: the same answer for each.
+  absl::StatusOr<Session> SignIn(std::string_view token);
+  void SignOut(std::string_view cookie);
+  // Of a good session, for pages that were loaded anew.
+  absl::StatusOr<Session> FindSession(const Request& request);
+
+  // ---- Authenticator
+  // `Authorization: Bearer nwk_…`, else the cookie. Both at once are InvalidArgument.
+  absl::StatusOr<Caller> Authenticate(const Request& request) override;
+  bool HasCsrfToken(const Request& request, const Caller& caller) override;
+  std::optional<absl::Duration> OverRate(const Request& request, const Caller& caller) override;
+
+ private:
+  class Core;
+  explicit Credentials(std::unique_ptr<Core> core);
+
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace northwind::server
+
+#endif  // NORTHWIND_EXAMPLES_REFERENCE_SERVER_AUTH_CREDENTIALS_H_
