@@ -203,7 +203,8 @@ absl::StatusOr<std::vector<DeliveryName>> ReadNames(const Request& request) {
   return names;
 }
 
-// What became of one of many. Errors that are not of the delivery end the request: it may be repeated, and sends nothing twice that still waits.
+// What became of one of many. Errors that are not of the delivery end the request: it may be repeated, and what still waits is not sent
+// twice.
 absl::StatusOr<std::string_view> ResendOne(Webhooks& webhooks, const DeliveryName& name) {
   const absl::Status status = webhooks.Resend(name);
   switch (status.code()) {
