@@ -41,7 +41,10 @@ Json SecondsJson(absl::Duration duration) {
 absl::StatusOr<absl::Duration> ReadSeconds(const Json& value, std::string_view where) {
   if (value.is_number() && std::abs(value.get<double>()) <= kMostSeconds) {
     if (value.is_number_integer()) return absl::Seconds(value.get<int64_t>());
-    return absl::Nanoseconds(std::llround(value.get<double>() * 1e9));
+    // The fraction apart: times a thousand million, the whole would lose the last nanosecond.
+    const double seconds = value.get<double>();
+    const double whole = std::trunc(seconds);
+    return absl::Seconds(static_cast<int64_t>(whole)) + absl::Nanoseconds(std::llround((seconds - whole) * 1e9));
   }
   return absl::InvalidArgumentError(absl::StrCat(ToAbsl(where), ": must be a number of seconds"));
 }
