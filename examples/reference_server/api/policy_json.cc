@@ -21,7 +21,7 @@ constexpr std::pair<Jitter, std::string_view> kJitters[] = {{Jitter::kNone, "non
                                                             {Jitter::kFull, "full"},
                                                             {Jitter::kEqual, "equal"},
                                                             {Jitter::kDecorrelated, "decorrelated"}};
-// What a JSON number says exactly, and what is still some time: nanoseconds must fit 63 bits.
+// The nanoseconds of a time must fit 63 bits.
 constexpr double kMostSeconds = 9e9;
 constexpr int64_t kMostCount = std::numeric_limits<uint32_t>::max();
 
@@ -41,10 +41,10 @@ Json SecondsJson(absl::Duration duration) {
 absl::StatusOr<absl::Duration> ReadSeconds(const Json& value, std::string_view where) {
   if (value.is_number() && std::abs(value.get<double>()) <= kMostSeconds) {
     if (value.is_number_integer()) return absl::Seconds(value.get<int64_t>());
-    // The fraction apart: times a thousand million, the whole would lose the last nanosecond.
-    const double seconds = value.get<double>();
-    const double whole = std::trunc(seconds);
-    return absl::Seconds(static_cast<int64_t>(whole)) + absl::Nanoseconds(std::llround((seconds - whole) * 1e9));
+    // Apart, so that what stands behind the point keeps all its digits.
+    double whole = 0;
+    const double fraction = std::modf(value.get<double>(), &whole);
+    return absl::Seconds(static_cast<int64_t>(whole)) + absl::Nanoseconds(std::llround(fraction * 1e9));
   }
   return absl::InvalidArgumentError(absl::StrCat(ToAbsl(where), ": must be a number of seconds"));
 }

@@ -22,7 +22,7 @@ namespace northwind::server {
 // Attempts that a preview tells of, of policies that have more.
 inline constexpr size_t kMaxPlannedAttempts = 1000;
 
-// Null for nothing. ReadPolicy reads back exactly what was written: durations to the nanosecond, up to 52 days (whole seconds beyond).
+// Null for nothing. ReadPolicy reads back exactly what was written: durations to the nanosecond, up to 90 days (whole seconds beyond).
 Json PolicyJson(const std::optional<WebhookPolicy>& policy);
 // InvalidArgument begins with the field: "policy.retry.delays_seconds[2]: …". Shape and kinds of numbers only: bounds are the library's.
 absl::StatusOr<std::optional<WebhookPolicy>> ReadPolicy(const Json& value);

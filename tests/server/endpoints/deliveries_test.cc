@@ -138,6 +138,7 @@ TEST_F(DeliveryRoutesTest, WhatIsWrongIsNamed) {
     bad(Method::kGet, list + "?endpoint=", "", "endpoint: ");
     bad(Method::kGet, list + "?endpoint=a.b", "", "endpoint_id: ");
     bad(Method::kGet, list + "?message=odd", "", "message_id: ");
+    bad(Method::kGet, list + "?type=Odd.", "", "type: ");
     bad(Method::kGet, list + "?from=odd", "", "from: ");
     bad(Method::kGet, list + "?other=1", "", "there is no query parameter 'other'");
   }

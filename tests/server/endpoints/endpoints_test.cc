@@ -222,6 +222,7 @@ TEST_F(EndpointRoutesTest, WhatIsWrongIsNamed) {
   ExpectBad(Method::kPost, all, "{" + url + R"(,"events":"*"})", "events: ");
   ExpectBad(Method::kPost, all, "{" + url + R"(,"events":[]})", "events: ");
   ExpectBad(Method::kPost, all, "{" + url + R"(,"events":["*",1]})", "events[1]: ");
+  ExpectBad(Method::kPost, all, "{" + url + R"(,"events":["no such"]})", "events[0]: ");
   ExpectBad(Method::kPost, all, "{" + url + R"(,"headers":[{"name":"A"}]})", "headers[0]: ");
   ExpectBad(Method::kPost, all, "{" + url + R"(,"headers":[{"name":"A","value":1}]})", "headers[0].value: ");
   ExpectBad(Method::kPost, all, "{" + url + R"(,"headers":[{"name":"Host","value":""}]})", "headers[0]");

@@ -41,7 +41,7 @@ WebhookPolicy RandomPolicy(Random& random) {
     retry.jitter = static_cast<Jitter>(random.Below(4));
   }
   if (random.OneIn(2)) retry.max_attempts = static_cast<uint32_t>(random.Next());
-  if (random.OneIn(2)) retry.max_age = RandomDelay(random, absl::Hours(24 * 50));
+  if (random.OneIn(2)) retry.max_age = RandomDelay(random, absl::Hours(24 * 90));
   if (random.OneIn(4)) retry.max_age = absl::Seconds(random.Between(1, 9'000'000'000));
   policy.timeout = absl::Milliseconds(random.Between(100, 60'000));
   policy.max_concurrent = static_cast<uint32_t>(random.Between(1, kMaxWebhookConcurrency));
