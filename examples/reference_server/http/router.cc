@@ -154,11 +154,12 @@ std::optional<Response> Router::Refuse(const Route& route, const Request& reques
       return AsResponse({.status = 403, .code = "forbidden", .detail = "This credential does not allow that."},
                         request);
     }
-  }
-  if (caller->kind == Caller::Kind::kSession && Changes(route.method) &&
-      !authenticator_.HasCsrfToken(request, *caller)) {
-    return AsResponse({.status = 403, .code = "csrf", .detail = "The CSRF token is missing or not this session's."},
-                      request);
+    // What nobody needs to be signed in for can be asked without the cookie too: no token would guard it.
+    if (caller->kind == Caller::Kind::kSession && Changes(route.method) &&
+        !authenticator_.HasCsrfToken(request, *caller)) {
+      return AsResponse({.status = 403, .code = "csrf", .detail = "The CSRF token is missing or not this session's."},
+                        request);
+    }
   }
   return std::nullopt;
 }

@@ -135,12 +135,15 @@ class MerchantsFixture : public ::testing::Test {
     EXPECT_EQ(response.status, 200) << target << ": " << response.body;
     return Json::parse(response.body, nullptr, false);
   }
-  // The data of all pages.
+  // The data of all pages, none of which is larger than what `target` limits it to.
   std::vector<Json> GetAll(const std::string& target) {
+    const size_t limit_at = target.find("limit=");
+    const size_t limit = limit_at == std::string::npos ? 100 : std::stoull(target.substr(limit_at + 6));
     std::vector<Json> all;
     std::string cursor;
     for (size_t pages = 0; pages < 10'000; ++pages) {
       const Json page = GetJson(target + (cursor.empty() ? "" : "&cursor=" + cursor));
+      EXPECT_LE(page.at("data").size(), limit) << target;
       for (const Json& item : page.at("data")) all.push_back(item);
       if (page.at("next_cursor").is_null()) return all;
       cursor = page.at("next_cursor");

@@ -197,6 +197,10 @@ TEST_F(MerchantsTest, PagesOfAnySizeCoverAllExactlyOnceAlsoWhileMoreIsRecorded) 
       EXPECT_EQ(sequences(GetAll("/v1/merchants/m1/transactions?limit=" + std::to_string(limit) + filter)), whole);
     }
   }
+  // One record that has two entries on its account is no reason for another page.
+  const std::string from = server::TimeJson(clock_.Now()).get<std::string>();
+  ASSERT_EQ(Apply(Captured("with-fee", 100, 10)).status, EventStatus::kApplied);
+  EXPECT_TRUE(GetJson("/v1/merchants/m1/transactions?limit=1&from=" + from).at("next_cursor").is_null());
   const Json first = GetJson("/v1/merchants/m1/transactions?limit=5");
   const Json second =
       GetJson("/v1/merchants/m1/transactions?limit=5&cursor=" + first.at("next_cursor").get<std::string>());
