@@ -43,7 +43,7 @@ class EventBatcher::Core {
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   // What waits, in the order in which it came, up to max_events; one request at least. Nothing: it is time to end.
   std::vector<Waiting> TakeBatch() ABSL_LOCKS_EXCLUDED(mutex_);
-  void ApplyBatch(std::vector<Waiting> batch);
+  void ApplyBatch(const std::vector<Waiting>& batch);
   absl::StatusOr<IntakeResult> ApplyPatiently(const std::vector<RawEvent>& events);
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty() || stopping_; }
 
@@ -98,7 +98,7 @@ absl::StatusOr<IntakeResult> EventBatcher::Core::ApplyPatiently(const std::vecto
   }
 }
 
-void EventBatcher::Core::ApplyBatch(std::vector<Waiting> batch) {
+void EventBatcher::Core::ApplyBatch(const std::vector<Waiting>& batch) {
   std::vector<RawEvent> events;
   for (const Waiting& request : batch) {
     uint64_t position = 0;
@@ -106,7 +106,7 @@ void EventBatcher::Core::ApplyBatch(std::vector<Waiting> batch) {
   }
   absl::StatusOr<IntakeResult> result = ApplyPatiently(events);
   size_t begin = 0;
-  for (Waiting& request : batch) {
+  for (const Waiting& request : batch) {
     if (!result.ok()) {
       request.done(result.status());
       continue;
@@ -118,7 +118,7 @@ void EventBatcher::Core::ApplyBatch(std::vector<Waiting> batch) {
 }
 
 void EventBatcher::Core::Run() {
-  for (std::vector<Waiting> batch = TakeBatch(); !batch.empty(); batch = TakeBatch()) ApplyBatch(std::move(batch));
+  for (std::vector<Waiting> batch = TakeBatch(); !batch.empty(); batch = TakeBatch()) ApplyBatch(batch);
 }
 
 void EventBatcher::Core::Stop() {

@@ -24,13 +24,13 @@ absl::Status TooMany() {
 
 // The place after the string that begins at `at`; nothing if it does not end.
 std::optional<size_t> EndOfString(std::string_view text, size_t at) {
-  for (++at; at < text.size(); ++at) {
+  ++at;
+  while (true) {
     at = text.find_first_of("\"\\", at);
     if (at == std::string_view::npos) return std::nullopt;
     if (text[at] == '"') return at + 1;
-    ++at;  // what is escaped does not end it
+    at += 2;  // what is escaped does not end it
   }
-  return std::nullopt;
 }
 
 // The comma or bracket that ends the element of an array which begins at `at`; nothing if there is none.

@@ -86,7 +86,7 @@ absl::Status ForProducers(const absl::Status& status) {
   return absl::UnavailableError("the ledger takes no events now: send them again later");
 }
 
-void PostEvents(EventBatcher& batcher, Request request, const Caller& caller, Respond respond) {
+void PostEvents(EventBatcher& batcher, Request request, const Caller& caller, const Respond& respond) {
   const std::string type = MediaType(request);
   if (type != kJsonType && type != kLinesType) {
     return respond(AsResponse({.status = 415,
@@ -124,8 +124,8 @@ void AddEventRoutes(Router& router, EventBatcher& batcher) {
               .name = "postEvents",
               .scope = Scope::kEventsWrite,
               .max_body = kMaxEventsBody,
-              .async_handler = [&batcher](Request request, Caller caller, Respond respond) {
-                PostEvents(batcher, std::move(request), caller, std::move(respond));
+              .async_handler = [&batcher](Request request, const Caller& caller, const Respond& respond) {
+                PostEvents(batcher, std::move(request), caller, respond);
               }});
 }
 

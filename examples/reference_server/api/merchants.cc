@@ -81,6 +81,7 @@ absl::StatusOr<Json> ListMerchants(const Host& host, const Request& request, con
 absl::StatusOr<std::vector<Totals>> TotalsOf(const Ledger& ledger, const std::vector<MerchantAccount>& accounts,
                                              std::optional<absl::Time> at) {
   std::vector<AccountId> ids;
+  ids.reserve(accounts.size());
   for (const MerchantAccount& account : accounts) ids.push_back(account.id);
   if (!at.has_value()) return ledger.Balances(ids);
   std::vector<Totals> totals;
