@@ -14,6 +14,7 @@
 #include "examples/reference_server/api/audited.h"
 #include "examples/reference_server/api/json.h"
 #include "examples/reference_server/api/routes.h"
+#include "examples/reference_server/auth/record.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -68,12 +69,12 @@ absl::StatusOr<KeySpec> SpecOf(const Request& request) {
   NW_ASSIGN_OR_RETURN(const Json body, ParseObject(request.body, {"name", "scopes", "merchant_id", "expires_at"}));
   KeySpec spec;
   NW_ASSIGN_OR_RETURN(spec.name, TextOf(body, "name"));
-  if (!IsMerchantId(spec.name)) return absl::InvalidArgumentError("name: has 1 to 64 characters of A-Z a-z 0-9 . _ -");
+  if (!IsPlainName(spec.name)) return absl::InvalidArgumentError("name: has 1 to 64 characters of A-Z a-z 0-9 . _ -");
   NW_ASSIGN_OR_RETURN(spec.scopes, ScopesOf(body));
   NW_ASSIGN_OR_RETURN(const std::optional<std::string> merchant, OptionalTextOf(body, "merchant_id"));
   spec.merchant = merchant.value_or("");
   // "" would be a key for all merchants.
-  if (merchant.has_value() && !IsMerchantId(spec.merchant)) {
+  if (merchant.has_value() && !IsPlainName(spec.merchant)) {
     return absl::InvalidArgumentError("merchant_id: has 1 to 64 characters of A-Z a-z 0-9 . _ -");
   }
   NW_ASSIGN_OR_RETURN(const std::optional<std::string> expires, OptionalTextOf(body, "expires_at"));
@@ -142,7 +143,7 @@ Response CreatePortalLink(Host& host, const ServerOptions& options, const Reques
   const absl::StatusOr<std::string> merchant = TextOf(*body, "merchant_id");
   if (!merchant.ok()) return Refused(merchant.status(), request);
   if (!caller.merchant.empty() && caller.merchant != *merchant) return Forbidden(request);
-  if (!IsMerchantId(*merchant)) {
+  if (!IsPlainName(*merchant)) {
     return AsResponse(InvalidRequest("merchant_id: has 1 to 64 characters of A-Z a-z 0-9 . _ -"), request);
   }
   const Change change{.action = "createPortalLink", .subject = absl::StrCat("merchant ", *merchant), .asked = *body};

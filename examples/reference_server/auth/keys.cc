@@ -226,6 +226,7 @@ absl::Status KeyRing::Flush(absl::Time now) {
     }
   }
   std::vector<HostChange> changes;
+  changes.reserve(used.size() + dead.size());
   for (const Kept& kept : used) changes.push_back(RecordOf(kept));
   for (const std::string& id : dead) changes.push_back({.key = RecordKey(id), .value = std::nullopt});
   for (size_t i = 0; i < changes.size(); i += kMaxHostChanges) {
