@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "examples/reference_server/http/message.h"
 #include "northwind/ledger.h"
 #include "northwind/sequence.h"
@@ -22,18 +23,24 @@ struct LiveHubOptions {
   size_t max_streams_per_merchant = 100;
   // Records that a resumed stream may have missed, at most; more: it gets an event "reset" and goes on from the head.
   size_t max_replay = 10'000;
+  // A stream ends then, and who may still watch comes again from where it was: so a session that was signed out of sees no more for long.
+  absl::Duration max_age = absl::Minutes(15);
 };
 
 // An event of the stream: id = the journal's sequence, event = "transaction", data = what GET …/transactions/{sequence} answers, JSON in one
 // line. Of payouts, "transaction" has the payout's id: read the payout anew. "hello" (first), "reset".
+// Each record once, in order, none left out, over any number of streams that go on from one another's last id. What a reader missed may be
+// more than one stream takes at once: then that ends early, and the reader goes on from its last id again. Thread-safe.
 class LiveHub {
  public:
   LiveHub(const Ledger& ledger, const LiveHubOptions& options = {});
   ~LiveHub();  // Stop()
 
+  // Begins to follow, on a thread of its own. FailedPrecondition if it has been started.
   absl::Status Start();
-  void Stop();  // ends the streams
-  // After `last` if it is given, else from now on. ResourceExhausted: too many.
+  void Stop();  // ends the streams; idempotent
+  // After `last` if it is given, else from now on. May read the journal. ResourceExhausted: too many; Unavailable: it does not follow (any
+  // more).
   absl::StatusOr<std::shared_ptr<EventStream>> Watch(std::string_view merchant, std::optional<Sequence> last);
   size_t streams() const;
 

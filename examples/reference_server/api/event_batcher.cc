@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "examples/reference_server/api/event_batcher.h"
+
+#include <cstdint>
+#include <deque>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "northwind/status.h"
+
+namespace northwind::server {
+namespace {
+
+constexpr absl::Duration kPause = absl::Milliseconds(5);  // before a busy ledger is asked again
+
+struct Waiting {
+  std::vector<std::string> events;
+  size_t bytes = 0;
+  EventBatcher::Done done;
+};
+
+}  // namespace
+
+class EventBatcher::Core {
+ public:
+  Core(Intake& intake, const EventBatcherOptions& options)
+      : intake_(intake), options_(options), thread_([this] { Run(); }) {}
+  ~Core() { Stop(); }
+
+  absl::Status Apply(std::vector<std::string> events, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_, stop_mutex_);
+  size_t waiting() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return events_;
+  }
+
+ private:
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  // What waits, in the order in which it came, up to max_events; one request at least. Nothing: it is time to end.
+  std::vector<Waiting> TakeBatch() ABSL_LOCKS_EXCLUDED(mutex_);
+  void ApplyBatch(std::vector<Waiting> batch);
+  absl::StatusOr<IntakeResult> ApplyPatiently(const std::vector<RawEvent>& events);
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty() || stopping_; }
+
+  Intake& intake_;
+  const EventBatcherOptions options_;
+  mutable absl::Mutex mutex_;
+  std::deque<Waiting> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t events_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Mutex stop_mutex_;  // one Stop joins, the others wait for it
+  std::thread thread_;      // last: it uses all of the above
+};
+
+absl::Status EventBatcher::Core::Apply(std::vector<std::string> events, Done done) {
+  size_t bytes = 0;
+  for (const std::string& event : events) bytes += event.size();
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return absl::UnavailableError("the server is stopping: send the events again");
+  if (events.size() > options_.max_waiting - events_ || bytes > options_.max_waiting_bytes - bytes_) {
+    return absl::ResourceExhaustedError(absl::StrCat(events_, " events wait already: send these again later"));
+  }
+  events_ += events.size();
+  bytes_ += bytes;
+  queue_.push_back({.events = std::move(events), .bytes = bytes, .done = std::move(done)});
+  return absl::OkStatus();
+}
+
+std::vector<Waiting> EventBatcher::Core::TakeBatch() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](Core* core) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core->mutex_) { return core->HasWork(); }, this));
+  std::vector<Waiting> batch;
+  size_t events = 0;
+  while (!queue_.empty() && (batch.empty() || events + queue_.front().events.size() <= options_.max_events)) {
+    events += queue_.front().events.size();
+    bytes_ -= queue_.front().bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  events_ -= events;
+  return batch;
+}
+
+// After an error the same events may be given again: those that had been applied are duplicates then, which is as good an answer.
+absl::StatusOr<IntakeResult> EventBatcher::Core::ApplyPatiently(const std::vector<RawEvent>& events) {
+  const absl::Time give_up = absl::Now() + options_.max_wait;
+  while (true) {
+    absl::StatusOr<IntakeResult> result = intake_.Apply(events);
+    if (!absl::IsResourceExhausted(result.status()) || absl::Now() >= give_up) return result;
+    absl::SleepFor(kPause);
+  }
+}
+
+void EventBatcher::Core::ApplyBatch(std::vector<Waiting> batch) {
+  std::vector<RawEvent> events;
+  for (const Waiting& request : batch) {
+    uint64_t position = 0;
+    for (const std::string& event : request.events) events.push_back({.bytes = event, .position = ++position});
+  }
+  absl::StatusOr<IntakeResult> result = ApplyPatiently(events);
+  size_t begin = 0;
+  for (Waiting& request : batch) {
+    if (!result.ok()) {
+      request.done(result.status());
+      continue;
+    }
+    const auto first = std::make_move_iterator(result->outcomes.begin() + static_cast<ptrdiff_t>(begin));
+    begin += request.events.size();
+    request.done(std::vector<EventOutcome>(first, first + static_cast<ptrdiff_t>(request.events.size())));
+  }
+}
+
+void EventBatcher::Core::Run() {
+  for (std::vector<Waiting> batch = TakeBatch(); !batch.empty(); batch = TakeBatch()) ApplyBatch(std::move(batch));
+}
+
+void EventBatcher::Core::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  absl::MutexLock lock(&stop_mutex_);
+  if (thread_.joinable()) thread_.join();
+}
+
+EventBatcher::EventBatcher(Intake& intake, const EventBatcherOptions& options)
+    : core_(std::make_unique<Core>(intake, options)) {}
+EventBatcher::~EventBatcher() = default;
+
+absl::Status EventBatcher::Apply(std::vector<std::string> events, Done done) {
+  return core_->Apply(std::move(events), std::move(done));
+}
+void EventBatcher::Stop() { core_->Stop(); }
+size_t EventBatcher::waiting() const { return core_->waiting(); }
+
+}  // namespace northwind::server
