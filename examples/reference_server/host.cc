@@ -150,15 +150,13 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Open(const ServerOptions& options) {
   return host;
 }
 
-Host::~Host() { Stop(); }
-
 // Followers first, so that what comes in finds them. Nothing depends on the order: each has a cursor of its own, and goes on from there.
 absl::Status Host::Start() {
   if (webhooks != nullptr) NW_RETURN_IF_ERROR(webhooks->Start());
   if (payouts != nullptr) NW_RETURN_IF_ERROR(payouts->Start());
   if (mirror != nullptr) NW_RETURN_IF_ERROR(mirror->Start());
   if (source != nullptr) {
-    source_start = std::thread([this] {
+    source_start = std::jthread([this] {
       const absl::Status status = source->Start();
       if (status.ok() || absl::IsCancelled(status)) return;
       Log(Severity::kError, "the queue is not read",

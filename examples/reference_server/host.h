@@ -31,7 +31,6 @@ namespace northwind::server {
 struct Host {
   // FailedPrecondition if another process has the directory. What is configured and cannot be reached now, such as PostgreSQL, is no error.
   static absl::StatusOr<std::unique_ptr<Host>> Open(const ServerOptions& options);
-  ~Host();  // Stop()
   // Everything that follows and works, on threads of its own.
   absl::Status Start();
   // In the order that loses nothing: intake first, ledger last. Idempotent. What answers requests must have stopped before.
@@ -54,7 +53,7 @@ struct Host {
   std::unique_ptr<Credentials> credentials;
   std::unique_ptr<AuditTrail> audit;
   // Asking a queue that cannot be reached for its attributes takes minutes, which nothing else waits for.
-  std::thread source_start;
+  std::jthread source_start;
 };
 
 }  // namespace northwind::server
