@@ -31,6 +31,14 @@ struct AuditEntry {
   std::array<uint8_t, 32> hash{};  // SHA-256 of the hash before it and of this line
 };
 
+// The newest line. What a chain cannot show is that its newest lines were taken off: whoever keeps a head elsewhere can. Hosts write it to
+// their log when they start and stop.
+struct AuditHead {
+  uint64_t number = 0;  // 0: there is none
+  std::array<uint8_t, 32> hash{};
+  friend bool operator==(const AuditHead&, const AuditHead&) = default;
+};
+
 inline constexpr size_t kMaxAuditEntries = 1000;  // of a page
 
 // Thread-safe. Host keys that begin with "server/audit/".
@@ -40,12 +48,15 @@ class AuditTrail {
   static absl::StatusOr<std::unique_ptr<AuditTrail>> Open(Store& store, Clock* clock = nullptr);
   ~AuditTrail();
 
-  // Durable when it returns. Written before the change is made (detail says "asked"), and again after it (what came of it), so that no change
+  // Durable when it returns; number, time and hash are set here. InvalidArgument: a detail of more than 4 KiB, another field of more
+  // than 512 bytes. Written before the change is made (detail says "asked"), and again after it (what came of it), so that no change
   // is without a line.
   absl::Status Append(AuditEntry entry);
   // Newest first; before `before` (0: from the newest).
   absl::StatusOr<std::vector<AuditEntry>> List(uint64_t before = 0, size_t limit = 100) const;
+  // Reads all of it again. DataLoss, with the first line that does not hold.
   absl::Status Verify() const;
+  AuditHead head() const;
 
  private:
   class Core;

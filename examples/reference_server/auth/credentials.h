@@ -55,16 +55,18 @@ struct CredentialsOptions {
   double session_burst = 100;
   double address_rate = 10;
   double address_burst = 50;
-  size_t max_keys = 10'000;
-  size_t max_sessions = 1'000'000;
-  size_t max_addresses = 100'000;  // remembered for their rates; the one that asked longest ago is forgotten first
+  // The session's cookie is kPlainSessionCookie, without `Secure`.
+  bool plain_cookies = false;
+  size_t max_keys = 10'000;         // with those that were revoked or expired, which are kept for 90 days
+  size_t max_sessions = 1'000'000;  // more are ResourceExhausted; they are in memory, some 150 bytes each
+  size_t max_addresses = 100'000;   // remembered for their rates; the one that asked longest ago is forgotten first
 };
 
 struct Session {
   std::string cookie;      // 256 random bits; for Set-Cookie
   std::string csrf_token;  // follows from the cookie: HMAC-SHA256
   std::string merchant;
-  absl::Time expires_at;
+  absl::Time expires_at;  // at the latest; earlier if nothing is asked for session_idle
 };
 
 inline constexpr std::string_view kSessionCookie = "__Host-northwind";
@@ -73,30 +75,41 @@ inline constexpr std::string_view kPlainSessionCookie = "northwind-plain";
 inline constexpr std::string_view kCsrfField = "X-CSRF-Token";
 
 // Keeps hashes of all of it in the store, under host keys that begin with "server/auth/", so that who reads or restores the store can sign in
-// as nobody. Comparisons of secrets take the same time whatever is compared. Thread-safe; every change is durable when it returns.
+// as nobody. Comparisons of secrets take the same time whatever is compared. Thread-safe; every change is durable when it returns, but for
+// when keys and sessions were used last, which is written about once a minute, and when this ends, by a thread of its own: no request
+// reads or writes the disk to be authenticated.
 class Credentials final : public Authenticator {
  public:
+  // All of it is read: DataLoss if a record is damaged, with its key. InvalidArgument for options out of bounds.
   static absl::StatusOr<std::unique_ptr<Credentials>> Open(Store& store, const CredentialsOptions& options = {});
   ~Credentials() override;
 
   // ---- Keys
-  absl::StatusOr<NewKey> CreateKey(const KeySpec& spec);
-  // A new key for the same: the one of before stays good for `overlap` (0 … 30 days).
+  // `seed`, if there is one, gives the id: a repeat is AlreadyExists, with the id as its message, whatever else it asks. InvalidArgument,
+  // also for operators' scopes on a key of one merchant; ResourceExhausted beyond max_keys.
+  absl::StatusOr<NewKey> CreateKey(const KeySpec& spec, std::string_view seed = {});
+  // A new key for the same (also for as long): the one of before stays good for `overlap` (0 … 30 days). NotFound; FailedPrecondition if
+  // it is not good any more.
   absl::StatusOr<NewKey> RotateKey(std::string_view id, absl::Duration overlap);
   absl::Status RevokeKey(std::string_view id);  // at once; idempotent; NotFound
+  absl::StatusOr<KeyView> GetKey(std::string_view id) const;
+  // By id.
   absl::StatusOr<std::vector<KeyView>> ListKeys(std::string_view after = {}, size_t limit = 100) const;
 
   // ---- Merchants
   // A token of 256 random bits, good once, for link_lifetime. `merchant` as in events: InvalidArgument if it cannot be one.
   absl::StatusOr<std::string> CreateLink(std::string_view merchant);
-  // Unauthenticated if the token is unknown, used or too old: the same answer for each.
+  // Unauthenticated if the token is unknown, used or too old: the same answer for each. ResourceExhausted
+  // beyond max_sessions; the link is still good then.
   absl::StatusOr<Session> SignIn(std::string_view token);
-  void SignOut(std::string_view cookie);
+  // Idempotent.
+  absl::Status SignOut(std::string_view cookie);
+  std::string_view cookie_name() const;
   // Of a good session, for pages that were loaded anew.
   absl::StatusOr<Session> FindSession(const Request& request);
 
   // ---- Authenticator
-  // `Authorization: Bearer nwk_…`, else the cookie. Both at once are InvalidArgument.
+  // `Authorization: Bearer nwk_…`, else the cookie. Both at once are InvalidArgument, and so are two of one.
   absl::StatusOr<Caller> Authenticate(const Request& request) override;
   bool HasCsrfToken(const Request& request, const Caller& caller) override;
   std::optional<absl::Duration> OverRate(const Request& request, const Caller& caller) override;
