@@ -16,13 +16,11 @@ namespace {
 constexpr char kPath[] = "/v1/operator/dead-letters";
 constexpr uint64_t kMaxPerSecond = 100'000;
 
-std::string_view CauseName(DeathCause cause) { return Name(cause); }
-
 Json LetterJson(const TaskInfo& task) {
   return {{"id", task.id},
           {"queue", task.queue},
           {"key", task.key},
-          {"cause", CauseName(task.cause)},
+          {"cause", Name(task.cause)},
           {"last_error", task.last_error},
           {"attempts", task.attempts},
           {"scheduled_at", TimeJson(task.scheduled_at)},

@@ -15,19 +15,6 @@ constexpr size_t kMaxLoggedItems = 20;
 constexpr size_t kMaxLoggedBytes = 3000;
 constexpr char kNotConfigured[] = "not configured: ";
 
-Response AnswerError(const absl::Status& status, const Request& request) {
-  const std::string message(status.message());
-  if (absl::IsFailedPrecondition(status) && message.rfind(kNotConfigured, 0) == 0) {
-    return AsResponse({.status = 409, .code = "not_configured", .detail = message.substr(sizeof(kNotConfigured) - 1)},
-                      request);
-  }
-  const Problem problem = FromStatus(status);
-  if (problem.status >= 500) {
-    Log(Severity::kError, "an operator's request failed", {{"request_id", request.id}, {"why", message}});
-  }
-  return AsResponse(problem, request);
-}
-
 // What fits a line of the audit trail: long lists by their length and their beginning.
 Json Shortened(const Json& asked) {
   Json shorter = asked;
@@ -73,6 +60,19 @@ absl::Status Wrong(const char* name, const std::string& what) {
 }
 
 }  // namespace
+
+Response AnswerError(const absl::Status& status, const Request& request) {
+  const std::string message(status.message());
+  if (absl::IsFailedPrecondition(status) && message.rfind(kNotConfigured, 0) == 0) {
+    return AsResponse({.status = 409, .code = "not_configured", .detail = message.substr(sizeof(kNotConfigured) - 1)},
+                      request);
+  }
+  const Problem problem = FromStatus(status);
+  if (problem.status >= 500) {
+    Log(Severity::kError, "an operator's request failed", {{"request_id", request.id}, {"why", message}});
+  }
+  return AsResponse(problem, request);
+}
 
 void AddOperatorRoutes(Router& router, Host& host, const Metrics& metrics, const ServerOptions& options) {
   AddOverviewRoutes(router, host, metrics);

@@ -44,8 +44,13 @@ struct Change {
 // request that cannot be read is no change.
 void AddChange(Router& router, Host& host, Change change);
 
+Json CutoverJson(const CutoverStatus& status);
+
 // 409 not_configured: as a status, which AddRead and AddChange turn into it.
 absl::Status NotConfigured(std::string_view what);
+
+// The problem that a status is.
+Response AnswerError(const absl::Status& status, const Request& request);
 
 // Members of a body. InvalidArgument names the member.
 absl::StatusOr<std::string> TextOf(const Json& body, const char* name);

@@ -5,8 +5,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "examples/reference_server/api/event_body.h"
 #include "examples/reference_server/api/operator.h"
+#include "examples/reference_server/api/outcome.h"
 #include "northwind/settlement.h"
 #include "northwind/status.h"
 
