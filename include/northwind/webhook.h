@@ -61,6 +61,10 @@ struct WebhookPolicy {
   friend bool operator==(const WebhookPolicy&, const WebhookPolicy&) = default;
 };
 
+// When a delivery that always fails would be tried, counted from its message: without jitter, as if no attempt took time. The first `limit`
+// attempts; fewer if it is given up before. InvalidArgument as of setting the policy.
+absl::StatusOr<std::vector<absl::Duration>> PlanWebhookAttempts(const WebhookPolicy& policy, size_t limit);
+
 // ---- Endpoints ----------------------------------------------------------------------------------------------
 
 // Persisted; the values are pinned.

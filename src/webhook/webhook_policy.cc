@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "absl/strings/strip.h"
 #include "northwind/status.h"
@@ -11,7 +12,22 @@
 #include "src/base/error.h"
 #include "src/scheduler/policy.h"
 
-namespace northwind::internal {
+namespace northwind {
+
+absl::StatusOr<std::vector<absl::Duration>> PlanWebhookAttempts(const WebhookPolicy& policy, size_t limit) {
+  NW_ASSIGN_OR_RETURN(WebhookPolicy kept, internal::KeptWebhookPolicy(policy));
+  kept.retry.jitter = Jitter::kNone;
+  const internal::Backoff backoff(kept.retry);
+  std::vector<absl::Duration> plan;
+  internal::Backoff::Next next = backoff.First(0, 0);
+  while (plan.size() < limit && next.verdict == internal::Backoff::Verdict::kAgain) {
+    plan.push_back(absl::Nanoseconds(next.due));
+    next = backoff.After(static_cast<uint32_t>(plan.size()), 0, next.due, 0, next.delay, 0);
+  }
+  return plan;
+}
+
+namespace internal {
 namespace {
 
 constexpr uint8_t kVersion = 1;
@@ -92,4 +108,5 @@ absl::StatusOr<WebhookPolicy> DecodeWebhookPolicy(std::string_view bytes) {
   return Error(absl::StatusCode::kDataLoss, "webhook policy damaged");
 }
 
-}  // namespace northwind::internal
+}  // namespace internal
+}  // namespace northwind

@@ -284,5 +284,22 @@ TEST(WebhookPolicy, RetriesAreAsTheSchedulerTakesThem) {
   refused({.max_attempts = 1, .max_age = absl::ZeroDuration()});
 }
 
+TEST(WebhookAttemptPlan, IsTheScheduleOfADeliveryThatAlwaysFails) {
+  using absl::Hours, absl::Minutes, absl::Seconds, absl::ZeroDuration;
+  EXPECT_THAT(PlanWebhookAttempts({}, 4),
+              IsOkAndHolds(std::vector<absl::Duration>{ZeroDuration(), Seconds(5), Seconds(305), Seconds(2105)}));
+  EXPECT_EQ(PlanWebhookAttempts({}, 1000)->size(), 10u);
+  EXPECT_EQ(PlanWebhookAttempts({}, 1000)->back(), Seconds(5) + Minutes(35) + Hours(2 + 5 + 10 + 14 + 20 + 24));
+  WebhookPolicy doubling{.retry = {.initial = Seconds(10), .cap = Seconds(30), .jitter = Jitter::kDecorrelated}};
+  doubling.retry.max_attempts = 5;
+  const std::vector<absl::Duration> plan = {ZeroDuration(), Seconds(10), Seconds(30), Seconds(60), Seconds(90)};
+  EXPECT_THAT(PlanWebhookAttempts(doubling, 1000), IsOkAndHolds(plan)) << "no jitter";
+  doubling.retry.max_age = Seconds(60);
+  EXPECT_THAT(PlanWebhookAttempts(doubling, 1000),
+              IsOkAndHolds(std::vector<absl::Duration>(plan.begin(), plan.begin() + 4)));
+  EXPECT_THAT(PlanWebhookAttempts({.burst = 0}, 1),
+              StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("policy.burst: ")));
+}
+
 }  // namespace
 }  // namespace northwind::internal
