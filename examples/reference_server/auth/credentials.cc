@@ -14,6 +14,7 @@
 #include "examples/reference_server/auth/keys.h"
 #include "examples/reference_server/auth/links.h"
 #include "examples/reference_server/auth/rate_limiter.h"
+#include "examples/reference_server/auth/record.h"
 #include "examples/reference_server/auth/sessions.h"
 #include "northwind/status.h"
 
@@ -114,6 +115,12 @@ class Credentials::Core {
     due_ = true;
   }
 
+  // What was shown is not good: that counts against the address, so that what it may ask without a credential is refused too.
+  absl::Status Refuse(const Request& request, const char* why) {
+    address_rates.Take(RateName(request.remote), clock.Elapsed());
+    return absl::UnauthenticatedError(why);
+  }
+
   // Exactly one cookie of a session; InvalidArgument if there are two; empty if there is none.
   absl::StatusOr<std::string_view> CookieOf(const Request& request) const {
     const std::vector<std::string_view> cookies = CookiesOf(request, cookie_name);
@@ -161,6 +168,8 @@ class Credentials::Core {
   std::thread housekeeper_;
 };
 
+bool IsMerchantId(std::string_view id) { return IsPlainName(id); }
+
 Credentials::Credentials(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Credentials::~Credentials() = default;
 
@@ -193,7 +202,7 @@ absl::StatusOr<std::vector<KeyView>> Credentials::ListKeys(std::string_view afte
   return core_->keys->List(after, limit);
 }
 
-absl::StatusOr<std::string> Credentials::CreateLink(std::string_view merchant) {
+absl::StatusOr<PortalLink> Credentials::CreateLink(std::string_view merchant) {
   return core_->links.Create(merchant, core_->clock.Now());
 }
 
@@ -226,7 +235,7 @@ absl::StatusOr<Caller> Credentials::Authenticate(const Request& request) {
   const absl::Time now = core_->clock.Now();
   if (!authorizations.empty()) {
     std::optional<KeyView> key = core_->keys->Use(BearerOf(authorizations.front()), now);
-    if (!key.has_value()) return absl::UnauthenticatedError("the key is not good");
+    if (!key.has_value()) return core_->Refuse(request, "the key is not good");
     return Caller{.kind = Caller::Kind::kKey,
                   .id = std::move(key->id),
                   .actor = absl::StrCat("key:", key->spec.name),
@@ -234,7 +243,7 @@ absl::StatusOr<Caller> Credentials::Authenticate(const Request& request) {
                   .merchant = std::move(key->spec.merchant)};
   }
   std::optional<Sessions::Found> session = core_->sessions->Use(cookie, now);
-  if (!session.has_value()) return absl::UnauthenticatedError("the session is not good");
+  if (!session.has_value()) return core_->Refuse(request, "the session is not good");
   return Caller{.kind = Caller::Kind::kSession,
                 .id = std::move(session->id),
                 .actor = absl::StrCat("merchant:", session->merchant),
@@ -259,7 +268,10 @@ std::optional<absl::Duration> Credentials::OverRate(const Request& request, cons
     case Caller::Kind::kNobody:
       break;
   }
-  return core_->address_rates.Take(RateName(request.remote), elapsed);
+  const std::string address = RateName(request.remote);
+  // Authenticate has counted a credential that is not good.
+  const bool counted = request.field("Authorization").has_value() || !CookiesOf(request, core_->cookie_name).empty();
+  return counted ? core_->address_rates.Wait(address, elapsed) : core_->address_rates.Take(address, elapsed);
 }
 
 }  // namespace northwind::server

@@ -62,6 +62,12 @@ struct CredentialsOptions {
   size_t max_addresses = 100'000;   // remembered for their rates; the one that asked longest ago is forgotten first
 };
 
+// What a merchant signs in by, once.
+struct PortalLink {
+  std::string token;  // 256 random bits, in hexadecimal; SHA-256 of it is kept
+  absl::Time expires_at;
+};
+
 struct Session {
   std::string cookie;      // 256 random bits; for Set-Cookie
   std::string csrf_token;  // follows from the cookie: HMAC-SHA256
@@ -73,6 +79,9 @@ inline constexpr std::string_view kSessionCookie = "__Host-northwind";
 // Without TLS in front, which __Host- needs: for demonstrations on one machine.
 inline constexpr std::string_view kPlainSessionCookie = "northwind-plain";
 inline constexpr std::string_view kCsrfField = "X-CSRF-Token";
+
+// 1–64 of A–Z a–z 0–9 . _ -, as in events. Keys' names are made of the same.
+bool IsMerchantId(std::string_view id);
 
 // Keeps hashes of all of it in the store, under host keys that begin with "server/auth/", so that who reads or restores the store can sign in
 // as nobody. Comparisons of secrets take the same time whatever is compared. Thread-safe; every change is durable when it returns, but for
@@ -98,7 +107,7 @@ class Credentials final : public Authenticator {
 
   // ---- Merchants
   // A token of 256 random bits, good once, for link_lifetime. `merchant` as in events: InvalidArgument if it cannot be one.
-  absl::StatusOr<std::string> CreateLink(std::string_view merchant);
+  absl::StatusOr<PortalLink> CreateLink(std::string_view merchant);
   // Unauthenticated if the token is unknown, used or too old: the same answer for each. ResourceExhausted
   // beyond max_sessions; the link is still good then.
   absl::StatusOr<Session> SignIn(std::string_view token);

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,16 +43,15 @@ absl::Status Links::Check() const {
   return ForEachRecord(store_, kPrefix, [](const HostEntry& entry) { return Read(entry).status(); });
 }
 
-absl::StatusOr<std::string> Links::Create(std::string_view merchant, absl::Time now) {
+absl::StatusOr<PortalLink> Links::Create(std::string_view merchant, absl::Time now) {
   if (!IsPlainName(merchant)) {
     return absl::InvalidArgumentError("a merchant's id has 1 to 64 characters of A-Z a-z 0-9 . _ -");
   }
-  std::string token = RandomHex(kSecretBytes);
-  std::string key = RecordKey(token);
-  std::string value =
-      EncodeRecord(key, {{"merchant", std::string(merchant)}, {"expires", TimeField(ToMicros(now + lifetime_))}});
+  PortalLink link{.token = RandomHex(kSecretBytes), .expires_at = ToMicros(now + lifetime_)};
+  std::string key = RecordKey(link.token);
+  std::string value = EncodeRecord(key, {{"merchant", std::string(merchant)}, {"expires", TimeField(link.expires_at)}});
   NW_RETURN_IF_ERROR(store_.Write({HostChange{.key = std::move(key), .value = std::move(value)}}));
-  return token;
+  return link;
 }
 
 absl::StatusOr<Session> Links::Redeem(std::string_view token, Sessions& sessions, absl::Time now) {

@@ -4,7 +4,6 @@
 #ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_AUTH_LINKS_H_
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_AUTH_LINKS_H_
 
-#include <string>
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
@@ -26,7 +25,7 @@ class Links {
 
   // Every one can be read. DataLoss.
   absl::Status Check() const;
-  absl::StatusOr<std::string> Create(std::string_view merchant, absl::Time now);
+  absl::StatusOr<PortalLink> Create(std::string_view merchant, absl::Time now);
   // The link goes and the session comes in one write: it is good once, whatever happens in between.
   absl::StatusOr<Session> Redeem(std::string_view token, Sessions& sessions, absl::Time now);
   // Removes those that are too old.

@@ -23,14 +23,26 @@ std::optional<absl::Duration> RateLimiter::Take(std::string_view who, absl::Dura
     by_name_.emplace(buckets_.front().who, buckets_.begin());
   }
   Bucket& bucket = buckets_.front();
-  // Threads may bring their readings out of order.
-  if (elapsed > bucket.filled) {
-    bucket.tokens = std::min(burst_, bucket.tokens + rate_ * absl::ToDoubleSeconds(elapsed - bucket.filled));
-    bucket.filled = elapsed;
-  }
+  bucket.tokens = TokensOf(bucket, elapsed);
+  bucket.filled = std::max(bucket.filled, elapsed);
   if (bucket.tokens < 1) return absl::Seconds((1 - bucket.tokens) / rate_);
   bucket.tokens -= 1;
   return std::nullopt;
+}
+
+std::optional<absl::Duration> RateLimiter::Wait(std::string_view who, absl::Duration elapsed) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = by_name_.find(absl::string_view(who.data(), who.size()));
+  if (found == by_name_.end()) return std::nullopt;
+  const double tokens = TokensOf(*found->second, elapsed);
+  if (tokens < 1) return absl::Seconds((1 - tokens) / rate_);
+  return std::nullopt;
+}
+
+double RateLimiter::TokensOf(const Bucket& bucket, absl::Duration elapsed) const {
+  // Threads may bring their readings out of order.
+  if (elapsed <= bucket.filled) return bucket.tokens;
+  return std::min(burst_, bucket.tokens + rate_ * absl::ToDoubleSeconds(elapsed - bucket.filled));
 }
 
 size_t RateLimiter::size() const {

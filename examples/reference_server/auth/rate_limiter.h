@@ -27,6 +27,8 @@ class RateLimiter {
 
   // Nothing: go on. Else how long until there is a token; what is refused costs none. `elapsed`: Clock::Elapsed.
   std::optional<absl::Duration> Take(std::string_view who, absl::Duration elapsed);
+  // The same, without taking one or remembering who asked.
+  std::optional<absl::Duration> Wait(std::string_view who, absl::Duration elapsed) const;
   size_t size() const;
 
  private:
@@ -35,6 +37,7 @@ class RateLimiter {
     double tokens = 0;
     absl::Duration filled;
   };
+  double TokensOf(const Bucket& bucket, absl::Duration elapsed) const;
 
   const double rate_;
   const double burst_;

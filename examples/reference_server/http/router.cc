@@ -132,15 +132,17 @@ const Route* Router::Find(Request& request, std::string* allow) const {
 }
 
 std::optional<Response> Router::Refuse(const Route& route, const Request& request, Caller* caller) const {
-  absl::StatusOr<Caller> who = authenticator_.Authenticate(request);
-  const absl::Status good = who.status();
-  if (good.ok()) *caller = *std::move(who);
-  // Whoever shows a credential that is not good is limited as nobody is.
+  if (absl::StatusOr<Caller> who = authenticator_.Authenticate(request); who.ok()) {
+    *caller = *std::move(who);
+  } else if (!absl::IsUnauthenticated(who.status())) {
+    return AsResponse(FromStatus(who.status()), request);
+  } else if (route.scope != Scope::kPublic) {
+    return RefuseUnauthenticated(request);
+  }
   if (const auto wait = authenticator_.OverRate(request, *caller)) {
     return AsResponse({.status = 429, .code = "rate_limited", .detail = "Too many requests.", .retry_after = *wait},
                       request);
   }
-  if (!good.ok() && !absl::IsUnauthenticated(good)) return AsResponse(FromStatus(good), request);
   if (route.scope != Scope::kPublic) {
     if (caller->kind == Caller::Kind::kNobody) return RefuseUnauthenticated(request);
     // Whoever may not see a tenant learns nothing of it, not even that a scope is what is missing.
@@ -152,6 +154,7 @@ std::optional<Response> Router::Refuse(const Route& route, const Request& reques
       return AsResponse({.status = 403, .code = "forbidden", .detail = "This credential does not allow that."},
                         request);
     }
+    // What nobody needs to be signed in for can be asked without the cookie too: no token would guard it.
     if (caller->kind == Caller::Kind::kSession && Changes(route.method) &&
         !authenticator_.HasCsrfToken(request, *caller)) {
       return AsResponse({.status = 403, .code = "csrf", .detail = "The CSRF token is missing or not this session's."},

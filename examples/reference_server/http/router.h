@@ -86,7 +86,7 @@ class Router {
   // Answers; `respond` is called once, on this thread or another. In this order: 404 not_found and 405 method_not_allowed; 401
   // unauthenticated (with WWW-Authenticate) for a credential that is not good; 429 rate_limited; 401 without any; 404 if the pattern has
   // {merchant} and the caller may not see that one; 403 forbidden without the route's scope; 403 csrf for a session's change without its
-  // token; then the handler. `block` runs what may block on another thread.
+  // token, unless the route is public; then the handler. `block` runs what may block on another thread.
   void Answer(Request request, const std::function<void(std::function<void()>)>& block, Respond respond) const;
 
  private:
