@@ -129,12 +129,6 @@ class Descent {
 
 }  // namespace
 
-bool IsMerchantId(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxEventIdBytes && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-  });
-}
-
 std::optional<MerchantAccount> AsMerchantAccount(const Account& account) {
   std::string_view name = account.name;
   if (!name.starts_with(kMerchantPrefix)) return std::nullopt;

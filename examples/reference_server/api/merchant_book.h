@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "examples/reference_server/api/json.h"
+#include "examples/reference_server/auth/credentials.h"
 #include "northwind/ledger.h"
 #include "northwind/settlement.h"
 
@@ -34,8 +35,6 @@ struct MerchantAccount {
   Asset asset;
 };
 
-// As events have them: 1–64 characters of A–Z a–z 0–9 . _ -
-bool IsMerchantId(std::string_view text);
 // Nothing if the account is no merchant's.
 std::optional<MerchantAccount> AsMerchantAccount(const Account& account);
 // All of a merchant, by name; empty for one that has none, and for what is no merchant's id.
