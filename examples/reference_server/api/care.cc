@@ -107,7 +107,7 @@ void AddCareRoutes(Router& router, Host& host, const ServerOptions& options) {
                return Backup(*host.ledger, data, body);
              }});
   AddRead(router, "/v1/operator/audit-log", "listAuditLog",
-          [&host](const Request& request) { return AuditLog(*host.audit, request); });
+          [&host](const Request& request) { return AuditLog(*host.audit, request); }, Queries::kChecked);
 }
 
 }  // namespace northwind::server

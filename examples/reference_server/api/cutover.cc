@@ -265,11 +265,11 @@ void AddCutoverRoutes(Router& router, Host& host) {
     return host.cutover ? CutoverJson(host.cutover->Status()) : Json{{"enabled", false}};
   });
   AddRead(router, absl::StrCat(kPath, "/preview"), "previewCutover",
-          [&host](const Request& request) { return Preview(host, request); });
+          [&host](const Request& request) { return Preview(host, request); }, Queries::kChecked);
   AddRead(router, absl::StrCat(kPath, "/log"), "listCutoverLog",
-          [&host](const Request& request) { return Log(host, request); });
+          [&host](const Request& request) { return Log(host, request); }, Queries::kChecked);
   AddRead(router, absl::StrCat(kPath, "/residue"), "listResidue",
-          [&host](const Request& request) { return ResidueOf(host, request); });
+          [&host](const Request& request) { return ResidueOf(host, request); }, Queries::kChecked);
   AddUp(router, host);
   AddDown(router, host);
   AddChange(router, host,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "examples/reference_server/api/operator.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "examples/reference_server/api/audited.h"
 #include "examples/reference_server/observe/log.h"
 #include "northwind/status.h"
 
@@ -27,32 +29,23 @@ Json Shortened(const Json& asked) {
   return {{"too_long", true}};
 }
 
-absl::Status Note(Host& host, const Request& request, const Caller& caller, const Change& change, Json detail) {
-  const auto param = request.params.find(change.subject);
-  return host.audit->Append({.request_id = request.id,
-                             .actor = caller.actor,
-                             .action = change.name,
-                             .subject = param == request.params.end() ? change.subject : param->second,
-                             .detail = detail.dump(-1, ' ', false, Json::error_handler_t::replace)});
-}
-
-Response MakeChange(Host& host, const Change& change, const Request& request, const Caller& caller) {
+Response MakeChange(Host& host, const OperatorChange& change, const Request& request, const Caller& caller) {
   const absl::StatusOr<Json> body = request.body.empty() ? Json::object() : ParseObject(request.body, change.fields);
   if (!body.ok()) return AnswerError(body.status(), request);
-  const Json asked = Shortened(*body);
-  if (absl::Status noted = Note(host, request, caller, change, {{"asked", asked}}); !noted.ok()) {
-    return AnswerError(noted, request);
-  }
-  const absl::StatusOr<Json> done = change.run(request, caller, *body);
-  Json outcome = {{"asked", asked}, {"outcome", "done"}};
-  if (!done.ok()) {
-    outcome["outcome"] = absl::StatusCodeToString(done.status().code());
-    outcome["why"] = std::string(done.status().message().substr(0, 500));
-  }
-  const absl::Status noted = Note(host, request, caller, change, outcome);
-  if (!done.ok()) return AnswerError(done.status(), request);
-  if (!noted.ok()) return AnswerError(absl::AbortedError(noted.message()), request);
-  return JsonResponse(*done, change.status);
+  const auto param = request.params.find(change.subject);
+  const Change asked{.action = change.name,
+                     .subject = param == request.params.end() ? change.subject : param->second,
+                     .asked = Shortened(*body)};
+  std::optional<absl::Status> failed;
+  Response response = Audited(*host.audit, request, caller, asked, [&]() -> absl::StatusOr<Outcome> {
+    const absl::StatusOr<Json> done = change.run(request, caller, *body);
+    if (!done.ok()) {
+      failed = done.status();
+      return done.status();
+    }
+    return Outcome{.response = JsonResponse(*done, change.status)};
+  });
+  return failed.has_value() ? AnswerError(*failed, request) : response;  // not_configured, and a line in the log
 }
 
 absl::Status Wrong(const char* name, const std::string& what) {
@@ -81,16 +74,19 @@ void AddOperatorRoutes(Router& router, Host& host, const Metrics& metrics, const
   AddCareRoutes(router, host, options);
 }
 
-void AddRead(Router& router, std::string pattern, std::string name, Read read) {
+void AddRead(Router& router, std::string pattern, std::string name, Read read, Queries queries) {
   Route route{.pattern = std::move(pattern), .name = std::move(name), .scope = Scope::kOperatorRead};
-  route.handler = [read = std::move(read)](const Request& request, const Caller&) {
+  route.handler = [read = std::move(read), queries](const Request& request, const Caller&) {
+    if (queries == Queries::kNone && !request.query.empty()) {
+      return AsResponse(InvalidRequest("this takes no query parameters"), request);
+    }
     const absl::StatusOr<Json> answer = read(request);
     return answer.ok() ? JsonResponse(*answer) : AnswerError(answer.status(), request);
   };
   router.Add(std::move(route));
 }
 
-void AddChange(Router& router, Host& host, Change change) {
+void AddChange(Router& router, Host& host, OperatorChange change) {
   Route route{
       .method = change.method, .pattern = change.pattern, .name = change.name, .scope = Scope::kOperatorWrite};
   route.max_body = 1 << 20;

@@ -26,10 +26,12 @@ void AddCareRoutes(Router& router, Host& host, const ServerOptions& options);
 void AddParallelRunRoutes(Router& router, Host& host);
 
 using Read = std::function<absl::StatusOr<Json>(const Request&)>;
+// Whether a read takes query parameters, which it then checks itself.
+enum class Queries : uint8_t { kNone, kChecked };
 // GET, for those who may read as operators.
-void AddRead(Router& router, std::string pattern, std::string name, Read read);
+void AddRead(Router& router, std::string pattern, std::string name, Read read, Queries queries = Queries::kNone);
 
-struct Change {
+struct OperatorChange {
   Method method = Method::kPost;
   std::string pattern;
   std::string name;
@@ -42,7 +44,7 @@ struct Change {
 };
 // Of those who may write as operators. Before it is made, a line says that it was asked for; after it, what came of it: no line, no change. A
 // request that cannot be read is no change.
-void AddChange(Router& router, Host& host, Change change);
+void AddChange(Router& router, Host& host, OperatorChange change);
 
 Json CutoverJson(const CutoverStatus& status);
 

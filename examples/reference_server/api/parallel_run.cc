@@ -222,14 +222,14 @@ void AddDecision(Router& router, Host& host, const char* verb, const char* name,
 }  // namespace
 
 void AddParallelRunRoutes(Router& router, Host& host) {
-  AddRead(router, absl::StrCat(kPath, "/days"), "listRunDays", [&host](const Request& request) { return ListDays(host, request); });
+  AddRead(router, absl::StrCat(kPath, "/days"), "listRunDays", [&host](const Request& request) { return ListDays(host, request); }, Queries::kChecked);
   AddChange(router, host,
             {.pattern = absl::StrCat(kPath, "/days/{day}/close"),
              .name = "closeRunDay",
              .subject = "day",
              .run = [&host](const Request& request, const Caller& caller, const Json&) { return CloseDay(host, request, caller); }});
   AddRead(router, absl::StrCat(kPath, "/discrepancies"), "listDiscrepancies",
-          [&host](const Request& request) { return ListDiscrepancies(host, request); });
+          [&host](const Request& request) { return ListDiscrepancies(host, request); }, Queries::kChecked);
   AddRead(router, absl::StrCat(kPath, "/discrepancies/{id}"), "getDiscrepancy",
           [&host](const Request& request) { return GetDiscrepancy(host, request); });
   AddDecision(router, host, "explain", "explainDiscrepancy", &ParallelRun::Explain);
