@@ -2,6 +2,8 @@
 #ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_ASSIGNED_RAIL_H_
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_ASSIGNED_RAIL_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "northwind/cutover.h"
 #include "northwind/payout.h"
@@ -16,7 +18,8 @@ class AssignedRail final : public PayoutRail {
   AssignedRail(PayoutRail& claimed, Cutover& cutover) : claimed_(claimed), cutover_(cutover) {}
 
   RailAnswer Submit(const PayoutInstruction& payout) override {
-    const absl::Status assigned = cutover_.Assign({{{.id = payout.payout_id, .merchant_id = payout.merchant_id}}}).status();
+    const RouteRequest request{.id = payout.payout_id, .merchant_id = payout.merchant_id};
+    const absl::Status assigned = cutover_.Assign({&request, 1}).status();
     // Nothing was sent: it is tried again.
     if (!assigned.ok()) return {.state = RailState::kWithheld, .reason = std::string(assigned.message())};
     return claimed_.Submit(payout);

@@ -41,8 +41,8 @@ absl::Status OpenStore(const ServerOptions& options, Host& host) {
   std::error_code error;
   std::filesystem::create_directories(options.data, error);
   if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("data: cannot make ", options.data, " (", error.message(), "): give a directory that can be written."));
+    return absl::FailedPreconditionError(absl::StrCat("data: cannot make ", options.data, " (", error.message(),
+                                                      "): give a directory that can be written."));
   }
   StoreMode mode = StoreMode::kAsIs;
   if (options.shadow) mode = StoreMode::kShadow;
@@ -56,7 +56,8 @@ absl::Status OpenStore(const ServerOptions& options, Host& host) {
   host.store = *std::move(store);
   if (host.store->shadow() && !options.shadow) {
     return absl::FailedPreconditionError(
-        "shadow: this store is a shadow, and sends nothing: start with --shadow, or once with --leave-shadow to go live for good.");
+        "shadow: this store is a shadow, and sends nothing: start with --shadow, or once with --leave-shadow to go "
+        "live for good.");
   }
   return absl::OkStatus();
 }

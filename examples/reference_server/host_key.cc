@@ -82,13 +82,15 @@ absl::StatusOr<WebhookHostKey> LoadHostKey(const std::string& path) {
     }
     NW_RETURN_IF_ERROR(WriteSecretFile(path, key));
   } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " can be read by others: chmod 600 it, and rotate the endpoints' secrets."));
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " can be read by others: chmod 600 it, and rotate the endpoints' secrets."));
   }
   std::ifstream in(path, std::ios::binary);
   const std::string key(std::istreambuf_iterator<char>(in), {});
   if (!in.good() && !in.eof()) return FileError("cannot read", path);
   if (key.size() != kKeyBytes) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " must have ", kKeyBytes, " bytes: put the right file there."));
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " must have ", kKeyBytes, " bytes: put the right file there."));
   }
   NW_ASSIGN_OR_RETURN(std::string id, IdOf(key));
   return WebhookHostKey{.id = std::move(id), .key = key};

@@ -157,9 +157,7 @@ int Run(const std::vector<std::string>& arguments, bool print_routes) {
 }
 
 // Takes the word out, if it is there.
-bool Take(std::vector<std::string>& arguments, const char* word) {
-  return std::erase(arguments, word) > 0;
-}
+bool Take(std::vector<std::string>& arguments, const char* word) { return std::erase(arguments, word) > 0; }
 
 }  // namespace
 }  // namespace northwind::server
@@ -167,7 +165,9 @@ bool Take(std::vector<std::string>& arguments, const char* word) {
 int main(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (northwind::server::Take(arguments, "--help") || northwind::server::Take(arguments, "-h")) {
-    std::fputs(absl::StrCat(northwind::server::kHelp, northwind::server::OptionsHelp(), northwind::server::kExits).c_str(), stdout);
+    std::fputs(
+        absl::StrCat(northwind::server::kHelp, northwind::server::OptionsHelp(), northwind::server::kExits).c_str(),
+        stdout);
     return 0;
   }
   if (northwind::server::Take(arguments, "--version")) {

@@ -38,7 +38,9 @@ struct Setting {
   std::function<std::string(ServerOptions&, const std::string&)> read;
 
   bool is_switch() const { return takes.empty(); }
-  std::string variable() const { return absl::StrCat(kPrefix, absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}}))); }
+  std::string variable() const {
+    return absl::StrCat(kPrefix, absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}})));
+  }
 };
 
 ListenerOptions& OfListener(ServerOptions& options) { return options.listener; }
@@ -65,7 +67,8 @@ Setting Switch(const char* name, const char* help, Owner& (*owner)(ServerOptions
 template <typename Owner, typename Number>
 Setting Whole(const char* name, const char* help, Owner& (*owner)(ServerOptions&), Number Owner::*member,
               uint64_t least, uint64_t most) {
-  return {name, "N", help, [owner, member, least, most](ServerOptions& options, const std::string& text) -> std::string {
+  return {name, "N", help,
+          [owner, member, least, most](ServerOptions& options, const std::string& text) -> std::string {
             uint64_t value = 0;
             const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
             if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
@@ -100,8 +103,8 @@ std::vector<Setting> MakeSettings() {
   using S = ServerOptions;
   return {
       Text("data", "DIR", "needed: where everything is kept; made if missing", OfServer, &S::data),
-      Text("first-key", "FILE", "if there is no key yet, make one that may do all and write it here, mode 0600", OfServer,
-           &S::first_key),
+      Text("first-key", "FILE", "if there is no key yet, make one that may do all and write it here, mode 0600",
+           OfServer, &S::first_key),
       Text("address", "ADDRESS", "to listen on (default 127.0.0.1)", OfListener, &L::address),
       Whole("port", "to listen on; 0: any that is free (default 0)", OfListener, &L::port, 0, 65535),
       Text("tls-certificate", "FILE", "PEM; with tls-key", OfListener, &L::tls_certificate),
@@ -176,7 +179,8 @@ absl::Status ReadEnvironment(const std::map<std::string, std::string>& environme
        ++it) {
     const auto found = known.find(it->first);
     if (found == known.end()) {
-      return Refuse(it->first, "is set in the environment and is no setting: unset it, or see --help for how it is spelt.");
+      return Refuse(it->first,
+                    "is set in the environment and is no setting: unset it, or see --help for how it is spelt.");
     }
     NW_RETURN_IF_ERROR(Read(*found->second, it->first, it->second, options));
   }
@@ -200,7 +204,8 @@ absl::Status ReadArguments(const std::vector<std::string>& arguments, ServerOpti
     } else if (setting->is_switch()) {
       NW_RETURN_IF_ERROR(Read(*setting, flag, "true", options));
     } else {
-      if (i + 1 == arguments.size()) return Refuse(flag, absl::StrCat("needs a value: ", flag, " ", setting->takes, "."));
+      if (i + 1 == arguments.size())
+        return Refuse(flag, absl::StrCat("needs a value: ", flag, " ", setting->takes, "."));
       NW_RETURN_IF_ERROR(Read(*setting, flag, arguments[++i], options));
     }
   }
@@ -218,16 +223,20 @@ absl::Status CheckTogether(const ServerOptions& o) {
   if (o.plain_cookies && !IsLoopback(o.listener.address)) {
     return Refuse("plain-cookies", "is for one machine only: listen on 127.0.0.1, or use TLS and leave it out.");
   }
-  if (!o.public_url.empty() && (!(absl::StartsWith(o.public_url, "https://") || absl::StartsWith(o.public_url, "http://")) ||
-                                o.public_url.back() == '/' || o.public_url.find_first_of("?# ") != std::string::npos)) {
+  if (!o.public_url.empty() &&
+      (!(absl::StartsWith(o.public_url, "https://") || absl::StartsWith(o.public_url, "http://")) ||
+       o.public_url.back() == '/' || o.public_url.find_first_of("?# ") != std::string::npos)) {
     return Refuse("public-url", "must be a URL without a slash at its end, such as https://pay.example.");
   }
   if (!o.simulated_bank) {
-    return Refuse("simulated-bank", "cannot be false in this example: write a PayoutRail of your own and open it in host.cc.");
+    return Refuse("simulated-bank",
+                  "cannot be false in this example: write a PayoutRail of your own and open it in host.cc.");
   }
-  if (o.shadow && o.leave_shadow) return Refuse("shadow", "and leave-shadow exclude each other: leave one of them out.");
+  if (o.shadow && o.leave_shadow)
+    return Refuse("shadow", "and leave-shadow exclude each other: leave one of them out.");
   if (!o.cutover_salt.empty() && o.claims_connection.empty() && !o.shadow) {
-    return Refuse("cutover-salt", "needs claims-connection: without claims, this server and the batch could pay twice.");
+    return Refuse("cutover-salt",
+                  "needs claims-connection: without claims, this server and the batch could pay twice.");
   }
   if (o.cutover_salt.empty() && !o.claims_connection.empty()) {
     return Refuse("claims-connection", "does nothing without cutover-salt: give both, or none.");
@@ -259,7 +268,8 @@ std::map<std::string, std::string> ProcessEnvironment() {
 std::string OptionsHelp() {
   std::string help;
   for (const Setting& setting : Settings()) {
-    absl::StrAppendFormat(&help, "  %-32s %s\n", absl::StrCat("--", setting.name, setting.is_switch() ? "" : " ", setting.takes),
+    absl::StrAppendFormat(&help, "  %-32s %s\n",
+                          absl::StrCat("--", setting.name, setting.is_switch() ? "" : " ", setting.takes),
                           setting.help);
   }
   return help;

@@ -35,7 +35,8 @@ std::optional<std::string> EndedBy(const JournalRecord& record) {
       return std::nullopt;
     case EventType::kPayoutRequested:
       // A second request of what is held already ends nothing.
-      if (done->outcome == Outcome::kRejected && done->reason != Reason::kReferenceUsed) return done->transaction.reference;
+      if (done->outcome == Outcome::kRejected && done->reason != Reason::kReferenceUsed)
+        return done->transaction.reference;
       return std::nullopt;
     default:
       return std::nullopt;

@@ -37,8 +37,8 @@ absl::StatusOr<Json> Verify(const Ledger& ledger, std::atomic<bool>& running) {
 
 // One part of a path, whatever somebody makes up.
 absl::Status CheckName(const std::string& name) {
-  const bool known = name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
-                     std::string::npos;
+  const bool known =
+      name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == std::string::npos;
   if (name.empty() || name.size() > kMaxBackupName || !known || name == "." || name == "..") {
     return absl::InvalidArgumentError("name: must be 1 to 64 of A-Z a-z 0-9 . _ -, and neither . nor ..");
   }
@@ -90,13 +90,12 @@ absl::StatusOr<Json> AuditLog(const AuditTrail& audit, const Request& request) {
 
 void AddCareRoutes(Router& router, Host& host, const ServerOptions& options) {
   const auto running = std::make_shared<std::atomic<bool>>(false);
-  AddChange(router, host,
-            {.pattern = "/v1/operator/verify",
-             .name = "verifyLedger",
-             .subject = "ledger",
-             .run = [&host, running](const Request&, const Caller&, const Json&) {
-               return Verify(*host.ledger, *running);
-             }});
+  AddChange(
+      router, host,
+      {.pattern = "/v1/operator/verify",
+       .name = "verifyLedger",
+       .subject = "ledger",
+       .run = [&host, running](const Request&, const Caller&, const Json&) { return Verify(*host.ledger, *running); }});
   AddChange(router, host,
             {.pattern = "/v1/operator/backup",
              .name = "makeBackup",
@@ -106,8 +105,9 @@ void AddCareRoutes(Router& router, Host& host, const ServerOptions& options) {
              .run = [&host, data = options.data](const Request&, const Caller&, const Json& body) {
                return Backup(*host.ledger, data, body);
              }});
-  AddRead(router, "/v1/operator/audit-log", "listAuditLog",
-          [&host](const Request& request) { return AuditLog(*host.audit, request); }, Queries::kChecked);
+  AddRead(
+      router, "/v1/operator/audit-log", "listAuditLog",
+      [&host](const Request& request) { return AuditLog(*host.audit, request); }, Queries::kChecked);
 }
 
 }  // namespace northwind::server

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "northwind/cutover.h"
+
 #include <charconv>
 #include <optional>
 #include <string>
@@ -8,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "examples/reference_server/api/operator.h"
 #include "northwind/amount.h"
-#include "northwind/cutover.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -16,7 +17,8 @@ namespace {
 
 constexpr char kPath[] = "/v1/operator/cutover";
 
-using Act = std::function<absl::Status(Cutover&, const std::string& actor, const std::string& reason, const Json& body)>;
+using Act =
+    std::function<absl::Status(Cutover&, const std::string& actor, const std::string& reason, const Json& body)>;
 
 absl::StatusOr<Cutover*> CutoverOf(const Host& host) {
   if (host.cutover == nullptr) return NotConfigured("there is no cutover: give the server cutover-salt");
@@ -29,7 +31,8 @@ absl::StatusOr<ClaimArbiter*> ClaimsOf(const Host& host) {
 }
 
 absl::StatusOr<const ParallelRun*> RunOf(const Host& host) {
-  if (host.run == nullptr) return NotConfigured("there is no parallel run, so no gate: give the server compare-mapping, or use force");
+  if (host.run == nullptr)
+    return NotConfigured("there is no parallel run, so no gate: give the server compare-mapping, or use force");
   return host.run.get();
 }
 
@@ -119,7 +122,8 @@ absl::StatusOr<Json> ResidueOf(const Host& host, const Request& request) {
   for (const ResiduePage::Item& item : page.items) {
     const Assignment& assignment = item.assignment;
     Json claim;
-    if (item.claim) claim = {{"system", Name(item.claim->system)}, {"epoch", item.claim->epoch}, {"at", TimeJson(item.claim->at)}};
+    if (item.claim)
+      claim = {{"system", Name(item.claim->system)}, {"epoch", item.claim->epoch}, {"at", TimeJson(item.claim->at)}};
     data.push_back({{"id", assignment.id},
                     {"merchant_id", assignment.merchant_id},
                     {"reason", Name(assignment.reason)},
@@ -142,14 +146,16 @@ void Publish(const Host& host) {
   if (host.claims != nullptr) (void)host.cutover->PublishEpoch(*host.claims);
 }
 
-void AddAct(Router& router, Host& host, const char* verb, const char* name, std::vector<std::string_view> fields, Act act) {
+void AddAct(Router& router, Host& host, const char* verb, const char* name, std::vector<std::string_view> fields,
+            Act act) {
   fields.push_back("reason");
   AddChange(router, host,
             {.pattern = absl::StrCat(kPath, "/", verb),
              .name = name,
              .subject = "cutover",
              .fields = std::move(fields),
-             .run = [&host, act = std::move(act)](const Request&, const Caller& caller, const Json& body) -> absl::StatusOr<Json> {
+             .run = [&host, act = std::move(act)](const Request&, const Caller& caller,
+                                                  const Json& body) -> absl::StatusOr<Json> {
                NW_ASSIGN_OR_RETURN(Cutover * cutover, CutoverOf(host));
                NW_ASSIGN_OR_RETURN(const std::string reason, TextOf(body, "reason"));
                NW_RETURN_IF_ERROR(act(*cutover, caller.actor, reason, body));
@@ -158,7 +164,8 @@ void AddAct(Router& router, Host& host, const char* verb, const char* name, std:
              }});
 }
 
-absl::Status Raise(const Host& host, Cutover& cutover, const std::string& actor, const std::string& reason, const Json& body) {
+absl::Status Raise(const Host& host, Cutover& cutover, const std::string& actor, const std::string& reason,
+                   const Json& body) {
   NW_ASSIGN_OR_RETURN(const bool force, ForceOf(body));
   if (force) {
     NW_ASSIGN_OR_RETURN(const uint64_t threshold, NumberOf(body, "threshold", kBasisPoints));
@@ -172,7 +179,8 @@ absl::Status Raise(const Host& host, Cutover& cutover, const std::string& actor,
     for (const uint32_t stage : status.stages) {
       if (stage <= status.threshold) continue;
       if (stage == threshold) break;
-      return absl::FailedPreconditionError(absl::StrCat("the next stage is ", stage, " basis points: raise to that, or use force"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("the next stage is ", stage, " basis points: raise to that, or use force"));
     }
   }
   return cutover.Raise(*run, actor, reason);
@@ -183,13 +191,14 @@ void AddUp(Router& router, Host& host) {
          [&host](Cutover& cutover, const std::string& actor, const std::string& reason, const Json& body) {
            return Raise(host, cutover, actor, reason, body);
          });
-  AddAct(router, host, "resume-routing", "resumeRouting", {"force"},
-         [&host](Cutover& cutover, const std::string& actor, const std::string& reason, const Json& body) -> absl::Status {
-           NW_ASSIGN_OR_RETURN(const bool force, ForceOf(body));
-           if (force) return cutover.ForceResumeRouting(actor, reason);
-           NW_ASSIGN_OR_RETURN(const ParallelRun* run, RunOf(host));
-           return cutover.ResumeRouting(*run, actor, reason);
-         });
+  AddAct(
+      router, host, "resume-routing", "resumeRouting", {"force"},
+      [&host](Cutover& cutover, const std::string& actor, const std::string& reason, const Json& body) -> absl::Status {
+        NW_ASSIGN_OR_RETURN(const bool force, ForceOf(body));
+        if (force) return cutover.ForceResumeRouting(actor, reason);
+        NW_ASSIGN_OR_RETURN(const ParallelRun* run, RunOf(host));
+        return cutover.ResumeRouting(*run, actor, reason);
+      });
   AddAct(router, host, "resume-sending", "resumeSending", {},
          [](Cutover& cutover, const std::string& actor, const std::string& reason, const Json&) {
            return cutover.ResumeSending(actor, reason);
@@ -219,7 +228,8 @@ absl::StatusOr<Json> HandBack(const Host& host, const Caller& caller, const Json
   NW_ASSIGN_OR_RETURN(const std::string reason, TextOf(body, "reason"));
   NW_ASSIGN_OR_RETURN(const HandBackResult result,
                       cutover->HandBack(*claims, ids, caller.actor, reason, host.ledger.get()));
-  return Json{{"handed", result.handed}, {"kept", result.kept}, {"before", result.before}, {"finished", result.finished}};
+  return Json{
+      {"handed", result.handed}, {"kept", result.kept}, {"before", result.before}, {"finished", result.finished}};
 }
 
 absl::StatusOr<Json> AddMerchants(const Host& host, const Caller& caller, const Json& body) {
@@ -264,12 +274,15 @@ void AddCutoverRoutes(Router& router, Host& host) {
   AddRead(router, kPath, "getCutover", [&host](const Request&) -> absl::StatusOr<Json> {
     return host.cutover ? CutoverJson(host.cutover->Status()) : Json{{"enabled", false}};
   });
-  AddRead(router, absl::StrCat(kPath, "/preview"), "previewCutover",
-          [&host](const Request& request) { return Preview(host, request); }, Queries::kChecked);
-  AddRead(router, absl::StrCat(kPath, "/log"), "listCutoverLog",
-          [&host](const Request& request) { return Log(host, request); }, Queries::kChecked);
-  AddRead(router, absl::StrCat(kPath, "/residue"), "listResidue",
-          [&host](const Request& request) { return ResidueOf(host, request); }, Queries::kChecked);
+  AddRead(
+      router, absl::StrCat(kPath, "/preview"), "previewCutover",
+      [&host](const Request& request) { return Preview(host, request); }, Queries::kChecked);
+  AddRead(
+      router, absl::StrCat(kPath, "/log"), "listCutoverLog",
+      [&host](const Request& request) { return Log(host, request); }, Queries::kChecked);
+  AddRead(
+      router, absl::StrCat(kPath, "/residue"), "listResidue",
+      [&host](const Request& request) { return ResidueOf(host, request); }, Queries::kChecked);
   AddUp(router, host);
   AddDown(router, host);
   AddChange(router, host,
@@ -277,14 +290,19 @@ void AddCutoverRoutes(Router& router, Host& host) {
              .name = "handBack",
              .subject = "cutover",
              .fields = {"ids", "reason"},
-             .run = [&host](const Request&, const Caller& caller, const Json& body) { return HandBack(host, caller, body); }});
+             .run = [&host](const Request&, const Caller& caller, const Json& body) {
+               return HandBack(host, caller, body);
+             }});
   AddChange(router, host,
             {.pattern = absl::StrCat(kPath, "/merchants"),
              .name = "addCutoverMerchants",
              .subject = "cutover",
              .fields = {"merchant_ids"},
-             .run = [&host](const Request&, const Caller& caller, const Json& body) { return AddMerchants(host, caller, body); }});
-  for (const auto& [method, name] : {std::pair(Method::kPut, "setOverride"), std::pair(Method::kDelete, "clearOverride")}) {
+             .run = [&host](const Request&, const Caller& caller, const Json& body) {
+               return AddMerchants(host, caller, body);
+             }});
+  for (const auto& [method, name] :
+       {std::pair(Method::kPut, "setOverride"), std::pair(Method::kDelete, "clearOverride")}) {
     AddChange(router, host,
               {.method = method,
                .pattern = absl::StrCat(kPath, "/overrides/{merchant_id}"),

@@ -87,7 +87,9 @@ absl::StatusOr<Json> RedriveDeliveries(Webhooks* webhooks, const Json& body) {
 }  // namespace
 
 void AddDeadLetterRoutes(Router& router, Host& host) {
-  AddRead(router, kPath, "listDeadLetters", [&host](const Request& request) { return List(*host.scheduler, request); }, Queries::kChecked);
+  AddRead(
+      router, kPath, "listDeadLetters", [&host](const Request& request) { return List(*host.scheduler, request); },
+      Queries::kChecked);
   AddChange(
       router, host,
       {.pattern = absl::StrCat(kPath, "/redrive"),

@@ -27,7 +27,10 @@ Response Uncached(Response response) {
 
 void AddHealthRoutes(Router& router, Host& host, Metrics& metrics, const ServerOptions& options,
                      std::function<const Listener*()> listener, std::function<std::vector<std::string>()> trouble) {
-  router.Add({.pattern = "/healthz", .name = "getHealth", .scope = Scope::kPublic, .handler = [](const Request&, const Caller&) {
+  router.Add({.pattern = "/healthz",
+              .name = "getHealth",
+              .scope = Scope::kPublic,
+              .handler = [](const Request&, const Caller&) {
                 return Uncached(JsonResponse({{"status", "ok"}}));
               }});
   router.Add({.pattern = "/readyz",

@@ -87,8 +87,7 @@ void AddRead(Router& router, std::string pattern, std::string name, Read read, Q
 }
 
 void AddChange(Router& router, Host& host, OperatorChange change) {
-  Route route{
-      .method = change.method, .pattern = change.pattern, .name = change.name, .scope = Scope::kOperatorWrite};
+  Route route{.method = change.method, .pattern = change.pattern, .name = change.name, .scope = Scope::kOperatorWrite};
   route.max_body = 1 << 20;
   route.handler = [&host, change = std::move(change)](const Request& request, const Caller& caller) {
     return MakeChange(host, change, request, caller);

@@ -58,16 +58,12 @@ Json MirrorJson(const MirrorStats& stats) {
 }
 
 Json SqsJson(const SqsStats& stats) {
-  return {{"state", Name(stats.state)},
-          {"status", stats.status.ok() ? "" : std::string(stats.status.message())},
-          {"received", Digits(stats.received)},
-          {"deleted", Digits(stats.deleted)},
-          {"applied", Digits(stats.applied)},
-          {"duplicates", Digits(stats.duplicates)},
-          {"rejected", Digits(stats.rejected)},
-          {"parked", Digits(stats.parked)},
-          {"poison", Digits(stats.poison)},
-          {"held", Digits(stats.held)}};
+  return {
+      {"state", Name(stats.state)},         {"status", stats.status.ok() ? "" : std::string(stats.status.message())},
+      {"received", Digits(stats.received)}, {"deleted", Digits(stats.deleted)},
+      {"applied", Digits(stats.applied)},   {"duplicates", Digits(stats.duplicates)},
+      {"rejected", Digits(stats.rejected)}, {"parked", Digits(stats.parked)},
+      {"poison", Digits(stats.poison)},     {"held", Digits(stats.held)}};
 }
 
 Json RatesJson(const Rates& rates) {

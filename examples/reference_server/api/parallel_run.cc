@@ -43,12 +43,9 @@ std::string DayText(absl::CivilDay day) { return absl::FormatCivilTime(day); }
 Json CountJson(const CountAndSum& figures) { return {{"count", figures.count}, {"sum", Signed(figures.sum)}}; }
 
 Json CoverageJson(const Coverage& coverage) {
-  return {{"ingested", CountJson(coverage.ingested)},
-          {"matched", CountJson(coverage.matched)},
-          {"mismatched", CountJson(coverage.mismatched)},
-          {"pending", CountJson(coverage.pending)},
-          {"ignored", CountJson(coverage.ignored)},
-          {"holds", coverage.holds()}};
+  return {{"ingested", CountJson(coverage.ingested)},     {"matched", CountJson(coverage.matched)},
+          {"mismatched", CountJson(coverage.mismatched)}, {"pending", CountJson(coverage.pending)},
+          {"ignored", CountJson(coverage.ignored)},       {"holds", coverage.holds()}};
 }
 
 Json DayJson(const DayFigures& day) {
@@ -92,7 +89,10 @@ Json ClassesJson(const std::vector<DiscrepancyClass>& classes) {
 Json TheirsJson(const TheirRow& row) {
   Json raw = Json::object();
   for (const auto& [column, value] : row.raw) raw[column] = value ? Json(*value) : Json();
-  return {{"source", row.source}, {"row_id", row.row_id}, {"raw", std::move(raw)}, {"row", row.row ? RowJson(*row.row) : Json()}};
+  return {{"source", row.source},
+          {"row_id", row.row_id},
+          {"raw", std::move(raw)},
+          {"row", row.row ? RowJson(*row.row) : Json()}};
 }
 
 Json DiscrepancyJson(const Discrepancy& found) {
@@ -143,10 +143,11 @@ absl::StatusOr<Json> CloseDay(const Host& host, const Request& request, const Ca
 }
 
 absl::StatusOr<DiscrepancyQuery> QueryOf(const ListQuery& asked) {
-  DiscrepancyQuery query{.merchant_id = asked.text("merchant").value_or(""), .after = asked.cursor(), .limit = asked.limit()};
+  DiscrepancyQuery query{
+      .merchant_id = asked.text("merchant").value_or(""), .after = asked.cursor(), .limit = asked.limit()};
   if (const auto text = asked.text("state")) {
-    for (const DiscrepancyState state : {DiscrepancyState::kOpen, DiscrepancyState::kExplained, DiscrepancyState::kResolved,
-                                         DiscrepancyState::kIgnored}) {
+    for (const DiscrepancyState state : {DiscrepancyState::kOpen, DiscrepancyState::kExplained,
+                                         DiscrepancyState::kResolved, DiscrepancyState::kIgnored}) {
       if (Name(state) == *text) query.state = state;
     }
     if (!query.state) return absl::InvalidArgumentError("state: must be open, explained, resolved or ignored");
@@ -182,7 +183,8 @@ absl::StatusOr<Json> Gate(const Host& host) {
   NW_ASSIGN_OR_RETURN(const GateStatus gate, run->Gate());
   Json days = Json::array();
   for (const absl::CivilDay day : gate.days) days.push_back(DayText(day));
-  return Json{{"open", gate.open}, {"reasons", gate.reasons}, {"days", std::move(days)}, {"rules_hash", gate.rules_hash}};
+  return Json{
+      {"open", gate.open}, {"reasons", gate.reasons}, {"days", std::move(days)}, {"rules_hash", gate.rules_hash}};
 }
 
 absl::StatusOr<Response> Report(const Host& host, const Request& request) {
@@ -206,30 +208,36 @@ absl::StatusOr<Response> Report(const Host& host, const Request& request) {
 using Decide = absl::Status (ParallelRun::*)(std::string_view, std::string_view, std::string_view);
 
 void AddDecision(Router& router, Host& host, const char* verb, const char* name, Decide decide) {
-  AddChange(router, host,
-            {.pattern = absl::StrCat(kPath, "/discrepancies/{id}/", verb),
-             .name = name,
-             .subject = "id",
-             .fields = {"reason"},
-             .run = [&host, decide](const Request& request, const Caller& caller, const Json& body) -> absl::StatusOr<Json> {
-               NW_ASSIGN_OR_RETURN(ParallelRun * run, RunOf(host));
-               NW_ASSIGN_OR_RETURN(const std::string reason, TextOf(body, "reason"));
-               NW_RETURN_IF_ERROR((run->*decide)(request.param("id"), caller.actor, reason));
-               return GetDiscrepancy(host, request);
-             }});
+  AddChange(
+      router, host,
+      {.pattern = absl::StrCat(kPath, "/discrepancies/{id}/", verb),
+       .name = name,
+       .subject = "id",
+       .fields = {"reason"},
+       .run = [&host, decide](const Request& request, const Caller& caller, const Json& body) -> absl::StatusOr<Json> {
+         NW_ASSIGN_OR_RETURN(ParallelRun * run, RunOf(host));
+         NW_ASSIGN_OR_RETURN(const std::string reason, TextOf(body, "reason"));
+         NW_RETURN_IF_ERROR((run->*decide)(request.param("id"), caller.actor, reason));
+         return GetDiscrepancy(host, request);
+       }});
 }
 
 }  // namespace
 
 void AddParallelRunRoutes(Router& router, Host& host) {
-  AddRead(router, absl::StrCat(kPath, "/days"), "listRunDays", [&host](const Request& request) { return ListDays(host, request); }, Queries::kChecked);
+  AddRead(
+      router, absl::StrCat(kPath, "/days"), "listRunDays",
+      [&host](const Request& request) { return ListDays(host, request); }, Queries::kChecked);
   AddChange(router, host,
             {.pattern = absl::StrCat(kPath, "/days/{day}/close"),
              .name = "closeRunDay",
              .subject = "day",
-             .run = [&host](const Request& request, const Caller& caller, const Json&) { return CloseDay(host, request, caller); }});
-  AddRead(router, absl::StrCat(kPath, "/discrepancies"), "listDiscrepancies",
-          [&host](const Request& request) { return ListDiscrepancies(host, request); }, Queries::kChecked);
+             .run = [&host](const Request& request, const Caller& caller, const Json&) {
+               return CloseDay(host, request, caller);
+             }});
+  AddRead(
+      router, absl::StrCat(kPath, "/discrepancies"), "listDiscrepancies",
+      [&host](const Request& request) { return ListDiscrepancies(host, request); }, Queries::kChecked);
   AddRead(router, absl::StrCat(kPath, "/discrepancies/{id}"), "getDiscrepancy",
           [&host](const Request& request) { return GetDiscrepancy(host, request); });
   AddDecision(router, host, "explain", "explainDiscrepancy", &ParallelRun::Explain);

@@ -71,7 +71,9 @@ absl::StatusOr<Json> Discard(Intake& intake, const Json& body) {
 }  // namespace
 
 void AddQuarantineRoutes(Router& router, Host& host) {
-  AddRead(router, kPath, "listQuarantine", [&host](const Request& request) { return List(*host.intake, request); }, Queries::kChecked);
+  AddRead(
+      router, kPath, "listQuarantine", [&host](const Request& request) { return List(*host.intake, request); },
+      Queries::kChecked);
   AddChange(router, host,
             {.pattern = absl::StrCat(kPath, "/redrive"),
              .name = "redriveQuarantine",

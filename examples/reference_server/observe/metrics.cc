@@ -214,8 +214,7 @@ class Metrics::Core {
       const auto& [from, first] = heads_[heads_.size() - std::min<size_t>(heads_.size(), 6)];
       const auto& [to, last] = heads_.back();
       if (to > from) {
-        rates.events_per_second =
-            static_cast<double>(last.value() - first.value()) / absl::ToDoubleSeconds(to - from);
+        rates.events_per_second = static_cast<double>(last.value() - first.value()) / absl::ToDoubleSeconds(to - from);
       }
     }
     for (const auto& [at, took] : taken_) {

@@ -2,16 +2,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "examples/reference_server/assigned_rail.h"
 #include "examples/reference_server/observe/log.h"
+#include "examples/reference_server/upkeep.h"
 #include "tests/server/operator/operator_world.h"
 #include "tests/support/memory_claims.h"
 #include "tests/support/status_matchers.h"
@@ -36,7 +41,8 @@ TEST(ServerHost, OpensStartsStopsAndOpensAgain) {
   for (int round = 0; round < 2; ++round) {
     NW_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Host> host, Host::Open(options));
     EXPECT_EQ(host->Start(), absl::OkStatus());
-    EXPECT_THAT(Host::Open(options), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("One server has one directory")));
+    EXPECT_THAT(Host::Open(options),
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("One server has one directory")));
     EXPECT_NE(host->payouts, nullptr);
     EXPECT_EQ(host->cutover, nullptr);
     host->Stop();
@@ -100,7 +106,9 @@ TEST(OperatorRoutes, WhatIsInQuarantineIsShownAndDiscarded) {
   // In pages.
   const auto first = world.Get(absl::StrCat(kO, "/quarantine?limit=1"));
   ASSERT_TRUE(first.body["next_cursor"].is_string()) << first.text;
-  EXPECT_EQ(world.Get(absl::StrCat(kO, "/quarantine?cursor=", first.body["next_cursor"].get<std::string>())).body["data"][0]["id"], ids[1]);
+  EXPECT_EQ(world.Get(absl::StrCat(kO, "/quarantine?cursor=", first.body["next_cursor"].get<std::string>()))
+                .body["data"][0]["id"],
+            ids[1]);
 
   const auto redriven = world.Post(absl::StrCat(kO, "/quarantine/redrive"), {{"ids", ids}});
   ASSERT_EQ(redriven.status, 200) << redriven.text;
@@ -161,7 +169,8 @@ TEST(OperatorRoutes, AChangeHasTwoLinesAndAReadNone) {
   OperatorWorld world;
   EXPECT_EQ(world.Get(absl::StrCat(kO, "/overview")).status, 200);
   EXPECT_EQ(world.Post(absl::StrCat(kO, "/verify")).status, 200);
-  EXPECT_EQ(world.Post(absl::StrCat(kO, "/cutover/stop-sending"), {{"reason", "drill"}}).body["code"], "not_configured");
+  EXPECT_EQ(world.Post(absl::StrCat(kO, "/cutover/stop-sending"), {{"reason", "drill"}}).body["code"],
+            "not_configured");
   // Who may not, leaves none either.
   EXPECT_EQ(world.Ask(Method::kPost, absl::StrCat(kO, "/verify"), Json::object(), "reader").status, 403);
   EXPECT_EQ(world.Ask(Method::kPost, absl::StrCat(kO, "/verify"), Json::object(), "").status, 401);
@@ -175,7 +184,9 @@ TEST(OperatorRoutes, AChangeHasTwoLinesAndAReadNone) {
   EXPECT_THAT(log.body["data"][1]["detail"].get<std::string>(), HasSubstr("drill"));
   EXPECT_EQ(log.body["data"][3]["action"], "verifyLedger");
   const auto page = world.Get(absl::StrCat(kO, "/audit-log?limit=3"));
-  EXPECT_EQ(world.Get(absl::StrCat(kO, "/audit-log?cursor=", page.body["next_cursor"].get<std::string>())).body["data"][0]["number"], "1");
+  EXPECT_EQ(world.Get(absl::StrCat(kO, "/audit-log?cursor=", page.body["next_cursor"].get<std::string>()))
+                .body["data"][0]["number"],
+            "1");
 }
 
 // ---- Cutover and parallel run
@@ -209,11 +220,13 @@ TEST(OperatorRoutes, TheCutoverGoesUpByForceAndDownByNothing) {
   EXPECT_EQ(world.Post(path + "/stop-sending").status, 400);  // no reason
   EXPECT_EQ(world.Post(path + "/resume-sending", {{"reason", "even"}}).body["sending_stopped"], false);
   EXPECT_EQ(world.Post(path + "/resume-routing", {{"reason", "even"}, {"force", true}}).body["routed_to_batch"], false);
-  EXPECT_EQ(world.Ask(Method::kPut, path + "/overrides/m_1", {{"override", "allow"}, {"reason", "pilot"}}).body["allowed"], 1);
+  EXPECT_EQ(
+      world.Ask(Method::kPut, path + "/overrides/m_1", {{"override", "allow"}, {"reason", "pilot"}}).body["allowed"],
+      1);
   EXPECT_EQ(world.Ask(Method::kDelete, path + "/overrides/m_1", {{"reason", "over"}}).body["allowed"], 0);
 
   EXPECT_EQ(world.Ask(Method::kPut, path + "/overrides/m_1", {{"override", "allow"}, {"reason", "pilot"}}).status, 200);
-  ASSERT_TRUE(world.host->cutover->Assign({{{.id = "po_1", .merchant_id = "m_1"}}}).ok());
+  ASSERT_TRUE(world.host->cutover->Assign({RouteRequest{.id = "po_1", .merchant_id = "m_1"}}).ok());
   EXPECT_EQ(world.Get(path + "/residue").body["data"][0]["id"], "po_1");
   const auto log = world.Get(path + "/log");
   EXPECT_EQ(log.body["data"][1]["action"], "force_raise") << log.text;
@@ -221,12 +234,67 @@ TEST(OperatorRoutes, TheCutoverGoesUpByForceAndDownByNothing) {
   EXPECT_EQ(world.Get(absl::StrCat(kO, "/audit-log")).body["data"][0]["subject"], "m_1");
 }
 
+struct PayingRail final : PayoutRail {
+  RailAnswer Submit(const PayoutInstruction& /*payout*/) override {
+    ++submitted;
+    return {.state = RailState::kPaid};
+  }
+  RailAnswer Query(const PayoutInstruction& /*payout*/) override { return {.state = RailState::kNotFound}; }
+  int submitted = 0;
+};
+
+TEST(ServerRail, APayoutIsAssignedWhenItIsToBePaid) {
+  const TempDir folder;
+  NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = folder / "store"}));
+  NW_ASSERT_OK_AND_ASSIGN(const auto cutover, Cutover::Open(*store, {.salt = "s"}));
+  MemoryClaims claims;
+  PayingRail bank;
+  ClaimedRail claimed(bank, claims, *cutover);
+  AssignedRail rail(claimed, *cutover);
+  EXPECT_TRUE(rail.ClaimsFirst());
+  const std::vector<std::string> merchants = {"m_1"};
+  ASSERT_EQ(cutover->AddMerchants(merchants, "ada"), absl::OkStatus());
+  EXPECT_EQ(rail.Submit({.payout_id = "po_1", .merchant_id = "m_1"}).state, RailState::kWithheld);
+  EXPECT_EQ(bank.submitted, 0);
+  ASSERT_EQ(cutover->ForceRaise(kBasisPoints, "ada", "drill"), absl::OkStatus());
+  EXPECT_EQ(rail.Submit({.payout_id = "po_2", .merchant_id = "m_1"}).state, RailState::kPaid);
+  EXPECT_EQ(rail.Submit({.payout_id = "po_1", .merchant_id = "m_1"}).state, RailState::kWithheld);
+  EXPECT_EQ(bank.submitted, 1);
+}
+
+TEST(ServerUpkeep, TellsTheCutoverWhatHasEnded) {
+  OperatorWorld world(nullptr, [](Host& host) { host.cutover = *Cutover::Open(*host.store, {.salt = "s"}); });
+  Upkeep upkeep(*world.host, world.metrics);
+  const std::string merchant = "m_1";
+  ASSERT_EQ(world.host->cutover->AddMerchants({&merchant, 1}, "ada"), absl::OkStatus());
+  ASSERT_EQ(world.host->cutover->ForceRaise(kBasisPoints, "ada", "drill"), absl::OkStatus());
+  const std::vector<RouteRequest> requests = {{.id = "po_1", .merchant_id = "m_1"},
+                                              {.id = "po_2", .merchant_id = "m_1"}};
+  ASSERT_TRUE(world.host->cutover->Assign(requests).ok());
+  const auto payout = [](const std::string& type, const std::string& id, const std::string& amount) {
+    return R"({"type":")" + type + R"(","payout_id":")" + id +
+           R"(","merchant_id":"m_1","occurred_at":"2026-03-02T12:00:00Z")" + amount + "}";
+  };
+  world.Settle(
+      {CaptureText("pay_1"), payout("PAYOUT_REQUESTED", "po_1", R"(,"amount":{"asset":"USD/2","units":"300"})")});
+  upkeep.RunOnce();
+  EXPECT_EQ(world.host->cutover->Status().residue, 2);
+  // The one is canceled; the other was never held.
+  world.Settle({payout("PAYOUT_CANCELED", "po_1", ""),
+                payout("PAYOUT_REQUESTED", "po_2", R"(,"amount":{"asset":"USD/2","units":"9999"})")});
+  upkeep.RunOnce();
+  EXPECT_EQ(world.host->cutover->Status().residue, 0);
+  EXPECT_THAT(upkeep.trouble(), ::testing::IsEmpty());
+}
+
 TEST(OperatorRoutes, DaysAreClosedAndDifferencesExplained) {
   TempDir files;
   const std::string mapping = files / "mapping.json";
   const std::string csv = files / "rows.csv";
-  std::ofstream(mapping) << R"({"row_id":"id","only_leg":"capture","id":"payment","merchant_id":"merchant","asset":"asset","amount":"amount","day":"day"})";
-  std::ofstream(csv) << "id,payment,merchant,asset,amount,day\n1,pay_1,m_1,USD/2,10.00,2026-03-02\n2,pay_2,m_1,USD/2,10.01,2026-03-02\n";
+  std::ofstream(mapping)
+      << R"({"row_id":"id","only_leg":"capture","id":"payment","merchant_id":"merchant","asset":"asset","amount":"amount","day":"day"})";
+  std::ofstream(csv) << "id,payment,merchant,asset,amount,day\n1,pay_1,m_1,USD/2,10.00,2026-03-02\n2,pay_2,m_1,USD/"
+                        "2,10.01,2026-03-02\n";
   OperatorWorld world([&](ServerOptions& options) { options.compare_mapping = mapping; });
   world.Settle({CaptureText("pay_1"), CaptureText("pay_2")});
   NW_ASSERT_OK_AND_ASSIGN(const auto file, LegacyFile::Open(csv, LegacyFileFormat::kCsv));
@@ -267,7 +335,8 @@ TEST(ServerMetrics, AreWhatPrometheusReads) {
   OperatorWorld world;
   world.Settle({CaptureText("pay_1")});
   const Request request{.path = "/v1/events"};
-  world.metrics.Observe({.request = request, .route = "postEvents", .status = 202, .bytes = 10, .took = absl::Milliseconds(3)});
+  world.metrics.Observe(
+      {.request = request, .route = "postEvents", .status = 202, .bytes = 10, .took = absl::Milliseconds(3)});
   world.metrics.Observe({.request = request, .route = "", .status = 404});
   EXPECT_EQ(world.Ask(Method::kGet, "/metrics", nullptr, "").status, 401);
   const std::string text = world.Get("/metrics").text;
@@ -283,24 +352,33 @@ TEST(ServerMetrics, AreWhatPrometheusReads) {
     }
     const std::string sample = line.substr(0, line.find_first_of(" {"));
     const bool known = std::any_of(typed.begin(), typed.end(), [&](const std::string& family) {
-      return sample == family || sample == family + "_bucket" || sample == family + "_sum" || sample == family + "_count";
+      return sample == family || sample == family + "_bucket" || sample == family + "_sum" ||
+             sample == family + "_count";
     });
     EXPECT_TRUE(known) << line;
   }
   EXPECT_EQ(helped, typed);
   EXPECT_GT(typed.size(), 20);
   for (const std::string& counter : counters) EXPECT_TRUE(absl::EndsWith(counter, "_total")) << counter;
-  for (const std::string& family : typed) EXPECT_EQ(absl::EndsWith(family, "_total"), counters.count(family) == 1) << family;
+  for (const std::string& family : typed)
+    EXPECT_EQ(absl::EndsWith(family, "_total"), counters.count(family) == 1) << family;
   EXPECT_THAT(text, HasSubstr(R"(northwind_http_requests_total{method="GET",route="postEvents",status="202"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(route="none")"));
 }
 
 TEST(ServerLog, LinesAreJsonWithoutSecrets) {
-  Request request{.path = "/v1/merchants/m_secret/balances", .query = {{"q", "hunter2"}}, .fields = {{"Authorization", "Bearer hunter2"}}};
+  Request request{.path = "/v1/merchants/m_secret/balances",
+                  .query = {{"q", "hunter2"}},
+                  .fields = {{"Authorization", "Bearer hunter2"}}};
   request.body = "hunter2";
   request.id = "req_1";
   ::testing::internal::CaptureStderr();
-  LogRequest({.request = request, .route = "getBalances", .caller = "key_1", .status = 503, .bytes = 7, .took = absl::Microseconds(1500)});
+  LogRequest({.request = request,
+              .route = "getBalances",
+              .caller = "key_1",
+              .status = 503,
+              .bytes = 7,
+              .took = absl::Microseconds(1500)});
   Log(Severity::kWarning, "a \"quoted\" line\n", {{"why", "\xFF"}});
   const std::string text = ::testing::internal::GetCapturedStderr();
   const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
