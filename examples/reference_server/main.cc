@@ -103,6 +103,9 @@ std::string AddressOf(const ServerOptions& options, uint16_t port) {
 // From here to the signal, and back.
 absl::Status Serve(Host& host, ServerOptions options, const sigset_t& signals) {
   NW_RETURN_IF_ERROR(MakeKey(host, options));
+  // Of a port that is not known yet, links have no address before their path.
+  if (options.public_url.empty() && options.listener.port != 0)
+    options.public_url = AddressOf(options, options.listener.port);
   Api api(host, options);
   NW_RETURN_IF_ERROR(api.hub.Start());
   NW_RETURN_IF_ERROR(host.Start());
