@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,10 +29,11 @@ namespace northwind::server {
 
 // Members in the order in which they stand on each other; they end in the other. What configuration did not switch on is null.
 struct Host {
+  // FailedPrecondition if another process has the directory. What is configured and cannot be reached now, such as PostgreSQL, is no error.
   static absl::StatusOr<std::unique_ptr<Host>> Open(const ServerOptions& options);
   // Everything that follows and works, on threads of its own.
   absl::Status Start();
-  // In the order that loses nothing: intake first, ledger last.
+  // In the order that loses nothing: intake first, ledger last. Idempotent. What answers requests must have stopped before.
   void Stop();
 
   std::unique_ptr<Store> store;
@@ -41,7 +43,8 @@ struct Host {
   std::unique_ptr<ClaimArbiter> claims;  // in PostgreSQL, if there is one
   std::unique_ptr<Cutover> cutover;      // if a salt is configured
   std::unique_ptr<PayoutRail> rail;      // the bank: simulated in this example
-  std::unique_ptr<PayoutRail> claimed;   // around it, if there is a cutover
+  std::unique_ptr<PayoutRail> claimed;   // around it, if there is a cutover: pays nothing without a claim
+  std::unique_ptr<PayoutRail> assigned;  // around that: assigns a payout the first time that it is to be paid
   std::unique_ptr<Payouts> payouts;      // null in a shadow store
   std::unique_ptr<Webhooks> webhooks;    // likewise
   std::unique_ptr<SqsSource> source;
@@ -49,6 +52,8 @@ struct Host {
   std::unique_ptr<ParallelRun> run;
   std::unique_ptr<Credentials> credentials;
   std::unique_ptr<AuditTrail> audit;
+  // Asking a queue that cannot be reached for its attributes takes minutes, which nothing else waits for.
+  std::jthread source_start;
 };
 
 }  // namespace northwind::server

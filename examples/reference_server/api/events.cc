@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "examples/reference_server/api/event_body.h"
 #include "examples/reference_server/api/json.h"
+#include "examples/reference_server/api/outcome.h"
 #include "examples/reference_server/api/routes.h"
 
 namespace northwind::server {
@@ -23,22 +24,6 @@ std::string MediaType(const Request& request) {
   const std::string_view field = request.field("Content-Type").value_or("");
   const std::string_view type = field.substr(0, field.find(';'));
   return absl::AsciiStrToLower(absl::StripAsciiWhitespace({type.data(), type.size()}));
-}
-
-Json TextOrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
-
-Json OutcomeJson(const EventOutcome& outcome) {
-  Json json = {{"status", Name(outcome.status)},
-               {"type", nullptr},
-               {"sequence", nullptr},
-               {"reason", nullptr},
-               {"cause", nullptr},
-               {"detail", TextOrNull(outcome.detail)}};
-  if (outcome.type.has_value()) json["type"] = Name(*outcome.type);
-  if (outcome.sequence != Sequence()) json["sequence"] = std::to_string(outcome.sequence.value());
-  if (outcome.reason != Reason::kNone) json["reason"] = Name(outcome.reason);
-  if (outcome.cause != QuarantineCause::kNone) json["cause"] = Name(outcome.cause);
-  return json;
 }
 
 Response AsLines(const std::vector<EventOutcome>& outcomes) {

@@ -4,6 +4,10 @@
 #ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_API_ROUTES_H_
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_API_ROUTES_H_
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "examples/reference_server/api/event_batcher.h"
 #include "examples/reference_server/api/live_hub.h"
 #include "examples/reference_server/host.h"
@@ -28,11 +32,13 @@ void AddDeliveryRoutes(Router& router, Host& host);
 // /v1/portal-links, /v1/session, /v1/operator/keys…
 void AddAccessRoutes(Router& router, Host& host, const ServerOptions& options);
 // /v1/operator/…: quarantine, dead letters, mirror, verify, backup, audit log, overview
-void AddOperatorRoutes(Router& router, Host& host, const ServerOptions& options);
+void AddOperatorRoutes(Router& router, Host& host, const Metrics& metrics, const ServerOptions& options);
 // /v1/operator/cutover…, /v1/operator/parallel-run…
 void AddCutoverRoutes(Router& router, Host& host);
-// /healthz, /readyz, /metrics
-void AddHealthRoutes(Router& router, Host& host, Metrics& metrics);
+// /healthz, /readyz, /metrics. `listener`: null before there is one, and when it is about to end; `trouble`: sentences, what else keeps the
+// server from being ready.
+void AddHealthRoutes(Router& router, Host& host, Metrics& metrics, const ServerOptions& options,
+                     std::function<const Listener*()> listener, std::function<std::vector<std::string>()> trouble);
 // The pages of the portal and of the operators' console, which are in the binary.
 void AddPageRoutes(Router& router, const ServerOptions& options);
 

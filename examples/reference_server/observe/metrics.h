@@ -4,15 +4,24 @@
 #ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_OBSERVE_METRICS_H_
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_OBSERVE_METRICS_H_
 
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "examples/reference_server/http/listener.h"
+#include "northwind/sequence.h"
 
 namespace northwind::server {
 
 struct Host;
+
+// Of the last minute, for people; a monitor has the counters.
+struct Rates {
+  double events_per_second = 0;  // records of the journal
+  // How long requests with events took, which is until they are durable. Nothing: there was none.
+  std::optional<absl::Duration> median;
+  std::optional<absl::Duration> slowest_percent;
+};
 
 // Thread-safe.
 class Metrics {
@@ -24,6 +33,10 @@ class Metrics {
   void Observe(const RequestRecord& record);
   // Asked at each scrape: `listener` is null before there is one.
   std::string Scrape(const Host& host, const Listener* listener);
+
+  // To be called every second or so.
+  void Sample(Sequence head, absl::Time now);
+  Rates rates(absl::Time now) const;
 
  private:
   class Core;
