@@ -14,6 +14,7 @@
 #include "examples/reference_server/auth/keys.h"
 #include "examples/reference_server/auth/links.h"
 #include "examples/reference_server/auth/rate_limiter.h"
+#include "examples/reference_server/auth/record.h"
 #include "examples/reference_server/auth/sessions.h"
 #include "northwind/status.h"
 
@@ -166,6 +167,8 @@ class Credentials::Core {
   absl::Duration kept_house_ ABSL_GUARDED_BY(mutex_);
   std::thread housekeeper_;
 };
+
+bool IsMerchantId(std::string_view id) { return IsPlainName(id); }
 
 Credentials::Credentials(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Credentials::~Credentials() = default;

@@ -80,6 +80,9 @@ inline constexpr std::string_view kSessionCookie = "__Host-northwind";
 inline constexpr std::string_view kPlainSessionCookie = "northwind-plain";
 inline constexpr std::string_view kCsrfField = "X-CSRF-Token";
 
+// 1–64 of A–Z a–z 0–9 . _ -, as in events.
+bool IsMerchantId(std::string_view id);
+
 // Keeps hashes of all of it in the store, under host keys that begin with "server/auth/", so that who reads or restores the store can sign in
 // as nobody. Comparisons of secrets take the same time whatever is compared. Thread-safe; every change is durable when it returns, but for
 // when keys and sessions were used last, which is written about once a minute, and when this ends, by a thread of its own: no request
