@@ -12,11 +12,9 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
-#include <chrono>
+#include <exception>
 #include <limits>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -24,12 +22,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "examples/reference_server/http/deadline.h"
+#include "examples/reference_server/http/forwarded.h"
 #include "examples/reference_server/http/problem.h"
 #include "examples/reference_server/http/request_head.h"
+#include "examples/reference_server/http/request_id.h"
 #include "examples/reference_server/http/response_head.h"
+#include "examples/reference_server/http/tls_stream.h"
 
 namespace northwind::server {
 namespace {
@@ -42,40 +42,17 @@ using Socket = asio::ip::tcp::socket;
 
 constexpr size_t kReadPiece = 4096;
 constexpr size_t kBodyBuffer = 64 << 10;
-constexpr size_t kMaxBodyWithoutRoute = 64 << 10;
+// What is read before anybody knows who asks, and for what.
+constexpr size_t kMaxBodyOfAnybody = 64 << 10;
+// A connection that waits for its next request holds no more than this for it, and as much of its last answer.
+constexpr size_t kIdleBuffer = 8 << 10;
 // After the last answer, what the peer still sends is read and thrown away for a moment, so that a reset does not take the answer away.
 constexpr size_t kMaxLingerBytes = 1 << 20;
 constexpr absl::Duration kLinger = absl::Seconds(2);
-constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
-std::chrono::steady_clock::duration ToChrono(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
-
-// "req_" and 26 characters of Crockford's base 32: 128 random bits, not secret.
-std::string NewRequestId() {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  static constexpr std::string_view kDigits = "0123456789abcdefghjkmnpqrstvwxyz";
-  std::string id = "req_";
-  uint64_t bits = 0;
-  for (int i = 0; i < 26; ++i) {
-    if (i % 12 == 0) bits = random();
-    id.push_back(kDigits[bits % 32]);
-    bits /= 32;
-  }
-  return id;
-}
-
-enum class HeadEnd : uint8_t { kMore, kFound, kBad };
-
-// Where the head ends in what has come; kBad as soon as a line ends in a bare LF.
-HeadEnd FindHeadEnd(std::string_view text, size_t* length) {
-  for (size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
-    if (at == 0 || text[at - 1] != '\r') return HeadEnd::kBad;
-    if (at + 1 >= kHeadEnd.size() && text.substr(at + 1 - kHeadEnd.size(), kHeadEnd.size()) == kHeadEnd) {
-      *length = at + 1;
-      return HeadEnd::kFound;
-    }
-  }
-  return HeadEnd::kMore;
+void Shrink(std::string& text) {
+  text.clear();
+  if (text.capacity() > kIdleBuffer) std::string().swap(text);
 }
 
 template <typename Stream>
@@ -105,7 +82,10 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   std::shared_ptr<Connection> Share() override { return this->weak_from_this().lock(); }
   void Begin() override {
-    Post([](StreamConnection& c) { c.Handshake(); });
+    Post([](StreamConnection& c) {
+      c.deadline_.OnLate(c.weak_from_this(), [connection = &c] { connection->TimeOut(); });
+      c.Handshake();
+    });
   }
   void Drain() override {
     Post([](StreamConnection& c) {
@@ -123,7 +103,6 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   // What follows when all is written.
   enum class After : uint8_t { kNext, kReadBody, kPiece, kPump, kEnd };
 
-  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
   Self self() { return this->shared_from_this(); }
 
   template <typename Function>
@@ -136,26 +115,10 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   // ---- Deadlines
 
-  // Of the step that begins now. A deadline of Beast's streams closes the socket, and nobody would hear why.
+  // Of the step that begins now.
   void SetDeadline(absl::Duration duration) {
     timed_out_ = false;
-    deadline_at_ = std::chrono::steady_clock::now() + ToChrono(duration);
-    if (!timer_set_ || timer_at_ > deadline_at_) SetTimer();
-  }
-  void NoDeadline() { deadline_at_ = std::chrono::steady_clock::time_point::max(); }
-
-  void SetTimer() {
-    timer_set_ = true;
-    timer_at_ = deadline_at_;
-    deadline_.expires_at(timer_at_);
-    deadline_.async_wait([weak = this->weak_from_this()](error_code error) {
-      const Self c = weak.lock();
-      if (error || c == nullptr || c->closed_) return;
-      c->timer_set_ = false;
-      if (c->deadline_at_ == std::chrono::steady_clock::time_point::max()) return;
-      if (std::chrono::steady_clock::now() < c->deadline_at_) return c->SetTimer();
-      c->TimeOut();
-    });
+    deadline_.Set(duration);
   }
 
   // What is under way is told `aborted`: reading a request is then refused with a word, anything else is the end.
@@ -163,7 +126,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     if (idle_ || writing_ || ending_) return Close();
     timed_out_ = true;
     error_code error;
-    lowest().socket().cancel(error);
+    stream_.socket().cancel(error);
   }
 
   // ---- Reading
@@ -171,7 +134,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   void Handshake() {
     if constexpr (kTls) {
       SetDeadline(hub_->options.header_timeout);
-      stream_.async_handshake(asio::ssl::stream_base::server, [c = self()](error_code error) {
+      stream_.async_handshake([c = self()](error_code error, size_t /*nothing*/) {
         if (error) return c->Close();
         c->ReadFirst();
       });
@@ -184,6 +147,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     if (closed_) return;
     if (hub_->draining) return Close();
     if (buffer_.size() > 0) return ReadHead();
+    if (buffer_.capacity() > kIdleBuffer) buffer_.shrink_to_fit();
     idle_ = true;
     SetDeadline(hub_->options.idle_timeout);
     ReadMore([](StreamConnection& c) { c.ReadHead(); });
@@ -245,36 +209,26 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     buffer_.consume(length);
     bool known_method = false;
     if (auto problem = server::ReadHead(*parser_, &request_, &known_method)) return Refuse(*std::move(problem));
-    keep_alive_ = parser_->keep_alive();
     http11_ = parser_->get().version() == 11;
+    keep_alive_ = http11_ && parser_->keep_alive();
     if (!known_method) {
       return Refuse({.status = 501, .code = "not_implemented", .detail = "There is no such method here."});
     }
-    ReadForwarded();
+    request_.remote = ClientAddress(request_, peer_, hub_->options.trusted_proxies);
     PrepareBody();
-  }
-
-  // The address of the client, if a proxy that is trusted tells it.
-  void ReadForwarded() {
-    const auto& proxies = hub_->options.trusted_proxies;
-    if (std::find(proxies.begin(), proxies.end(), peer_) == proxies.end()) return;
-    std::string_view last;
-    for (const Field& field : request_.fields) {
-      if (absl::EqualsIgnoreCase(field.name, "X-Forwarded-For")) last = field.value;
-    }
-    const size_t comma = last.rfind(',');
-    if (comma != std::string_view::npos) last.remove_prefix(comma + 1);
-    error_code error;
-    const auto address = asio::ip::make_address(
-        std::string(absl::StripAsciiWhitespace(absl::string_view(last.data(), last.size()))), error);
-    if (!error) request_.remote = address.to_string();
   }
 
   void PrepareBody() {
     const Route* route = hub_->router.Find(request_, nullptr);
-    const size_t max_body = route == nullptr ? kMaxBodyWithoutRoute : route->max_body;
+    const size_t max_body = route == nullptr ? kMaxBodyOfAnybody : route->max_body;
     const auto length = parser_->content_length();
     if (length.has_value() && *length > max_body) return Refuse(BodyTooLarge());
+    if (max_body > kMaxBodyOfAnybody && (parser_->chunked() || length.value_or(0) > kMaxBodyOfAnybody)) {
+      if (std::optional<Response> refusal = hub_->router.RefuseLargeBody(*route, request_)) {
+        refusal->route = route->name;
+        return RefuseWith(*std::move(refusal));
+      }
+    }
     parser_->body_limit(max_body);
     if (parser_->is_done()) return Ask();
     if (http11_ && absl::EqualsIgnoreCase(ToAbsl(request_.field("Expect").value_or("")), "100-continue")) {
@@ -302,7 +256,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   // ---- Answering
 
   void Ask() {
-    NoDeadline();  // a handler takes as long as it takes
+    deadline_.Clear();  // a handler takes as long as it takes
     Request request = std::move(request_);
     request.body = std::move(parser_->get().body());
     parser_.reset();
@@ -331,10 +285,12 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   // Answers what is no request, or one that is not let in, and ends the connection: nobody knows where the next one would begin.
   void Refuse(const Problem& problem) {
-    if (closed_) return;
+    if (!closed_) RefuseWith(AsResponse(problem, request_));
+  }
+  void RefuseWith(Response response) {
     parser_.reset();
     keep_alive_ = false;
-    Answer(AsResponse(problem, request_));
+    Answer(std::move(response));
   }
 
   void Answer(Response response) {
@@ -402,9 +358,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void Written() {
     writing_ = false;
-    NoDeadline();
-    if (out_.capacity() > kBodyBuffer || events_ != nullptr) out_.shrink_to_fit();
-    out_.clear();
+    deadline_.Clear();
+    Shrink(out_);
     if (closed_) return;
     switch (after_) {
       case After::kNext:
@@ -434,10 +389,15 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void AskForPiece() {
     asio::post(hub_->pool, [c = self()] {
-      absl::StatusOr<std::string> piece = c->pull_();
+      absl::StatusOr<std::string> piece;
+      try {
+        piece = c->pull_();
+      } catch (const std::exception&) {
+        // Of a library below, such as memory that ran out.
+        piece = absl::InternalError("exception");
+      }
       c->Post([piece = std::move(piece)](StreamConnection& connection) mutable {
-        // Cut off without the last chunk: the reader sees that it is not whole.
-        if (!piece.ok()) return connection.Close();
+        if (!piece.ok()) return connection.Abort();
         if (!piece->empty()) return connection.WritePiece(*std::move(piece), After::kPiece);
         connection.pull_ = nullptr;
         connection.WriteLast();
@@ -465,7 +425,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   }
 
   void Beat() {
-    heartbeat_.expires_after(ToChrono(hub_->options.stream_heartbeat));
+    heartbeat_.expires_after(absl::ToChronoNanoseconds(hub_->options.stream_heartbeat));
     heartbeat_.async_wait([weak = this->weak_from_this()](error_code error) {
       const Self c = weak.lock();
       if (error || c == nullptr || c->closed_ || c->events_ == nullptr) return;
@@ -492,22 +452,26 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   void End() {
     ending_ = true;
     SetDeadline(kLinger);
-    if constexpr (kTls) {
-      stream_.async_shutdown([c = self()](error_code /*error*/) { c->Close(); });
-    } else {
-      error_code error;
-      lowest().socket().shutdown(Socket::shutdown_send, error);
-      if (events_ != nullptr) return;  // WatchPeer reads on, until the deadline
-      ThrowAway(0);
-    }
+    if constexpr (kTls) stream_.SayGoodbye();
+    error_code error;
+    stream_.socket().shutdown(Socket::shutdown_send, error);
+    if (events_ != nullptr) return;  // WatchPeer reads on, until the deadline
+    ThrowAway(0);
   }
 
   void ThrowAway(size_t before) {
     buffer_.consume(buffer_.size());
-    stream_.async_read_some(buffer_.prepare(kReadPiece), [c = self(), before](error_code error, size_t bytes) {
+    stream_.socket().async_read_some(buffer_.prepare(kReadPiece), [c = self(), before](error_code error, size_t bytes) {
       if (error || before + bytes > kMaxLingerBytes) return c->Close();
       c->ThrowAway(before + bytes);
     });
+  }
+
+  // Without the last chunk or, for HTTP/1.0, with a reset: the reader sees that it is not whole.
+  void Abort() {
+    error_code error;
+    if (!chunked_) stream_.socket().set_option(Socket::linger(true, 0), error);
+    Close();
   }
 
   // Not at the end of the object only: whoever has not answered yet still holds it.
@@ -520,11 +484,10 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     if (std::exchange(closed_, true)) return;
     Forget();
     heartbeat_.cancel();
-    deadline_.cancel();
+    deadline_.Stop();
     if (events_ != nullptr) events_->Close();
     error_code error;
-    lowest().socket().close(error);
-    lowest().cancel();
+    stream_.socket().close(error);
   }
 
   // ---- Small things
@@ -540,9 +503,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   const std::shared_ptr<Hub> hub_;
   Stream stream_;
-  asio::steady_timer deadline_;
-  std::chrono::steady_clock::time_point deadline_at_ = std::chrono::steady_clock::time_point::max();
-  std::chrono::steady_clock::time_point timer_at_;
+  Deadline deadline_;
   asio::steady_timer heartbeat_;
   beast::flat_buffer buffer_;
   const std::string peer_;
@@ -552,7 +513,6 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   bool idle_ = false;
   bool ending_ = false;
   bool timed_out_ = false;
-  bool timer_set_ = false;
   bool closed_ = false;
   bool counted_ = false;  // in Hub::in_flight
   bool keep_alive_ = false;
@@ -573,11 +533,10 @@ std::shared_ptr<Connection> MakeConnection(std::shared_ptr<Hub> hub, Socket sock
   error_code error;
   socket.set_option(asio::ip::tcp::no_delay(true), error);
   const auto endpoint = socket.remote_endpoint(error);
-  std::string remote = error ? std::string() : endpoint.address().to_string();
+  std::string remote = error ? std::string() : AddressText(endpoint.address());
   if (hub->tls != nullptr) {
-    asio::ssl::context& tls = *hub->tls;
-    return std::make_shared<StreamConnection<beast::ssl_stream<beast::tcp_stream>>>(
-        std::move(hub), std::move(remote), beast::tcp_stream(std::move(socket)), tls);
+    SSL_CTX* const tls = hub->tls->native_handle();
+    return std::make_shared<StreamConnection<TlsStream>>(std::move(hub), std::move(remote), std::move(socket), tls);
   }
   return std::make_shared<StreamConnection<beast::tcp_stream>>(std::move(hub), std::move(remote), std::move(socket));
 }

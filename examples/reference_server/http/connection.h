@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One connection: reads a request, has it answered, writes the answer, and again. One step after the other on the connection's strand, as
-// callbacks: clang 14, which the sanitizers and clang-tidy come from here, has no coroutines that Asio could use.
+// callbacks: clang 14, which the sanitizers and clang-tidy come from here, has no coroutines that Asio could use with all of them.
 #ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_HTTP_CONNECTION_H_
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_HTTP_CONNECTION_H_
 
@@ -45,7 +45,7 @@ struct Hub {
         io(listener_options.io_threads),
         pool(static_cast<size_t>(listener_options.worker_threads)) {}
 
-  const ListenerOptions options;
+  ListenerOptions options;  // does not change once there are threads
   const Router& router;
   const std::function<void(const RequestRecord&)> record;
   boost::asio::io_context io;

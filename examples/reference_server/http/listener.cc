@@ -9,12 +9,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <chrono>
+#include <exception>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "examples/reference_server/http/connection.h"
+#include "examples/reference_server/http/forwarded.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -45,6 +47,7 @@ int ChooseHttp11(SSL* /*tls*/, const unsigned char** out, unsigned char* out_len
 absl::StatusOr<std::unique_ptr<asio::ssl::context>> MakeTls(const ListenerOptions& options) {
   auto tls = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
   SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
+  SSL_CTX_set_options(tls->native_handle(), SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_alpn_select_cb(tls->native_handle(), ChooseHttp11, nullptr);
   error_code error;
   tls->use_certificate_chain_file(options.tls_certificate, error);
@@ -79,9 +82,10 @@ class Listener::Core {
     if (!options.tls_certificate.empty()) {
       NW_ASSIGN_OR_RETURN(hub_->tls, MakeTls(options));
     }
+    NW_ASSIGN_OR_RETURN(hub_->options.trusted_proxies, ParseProxies(options.trusted_proxies));
     NW_RETURN_IF_ERROR(Bind());
     for (int i = 0; i < options.io_threads; ++i) {
-      threads_.emplace_back([this] { hub_->io.run(); });
+      threads_.emplace_back([this] { Run(); });
     }
     asio::post(acceptor_.get_executor(), [this] { Accept(); });
     return absl::OkStatus();
@@ -123,6 +127,17 @@ class Listener::Core {
   }
 
  private:
+  void Run() {
+    for (bool done = false; !done;) {
+      try {
+        hub_->io.run();
+        done = true;
+      } catch (const std::exception&) {
+        // Memory that ran out, or of a handler that may not throw: the connection that it was for has gone with it.
+      }
+    }
+  }
+
   absl::Status Bind() {
     const ListenerOptions& options = hub_->options;
     error_code error;
@@ -155,8 +170,9 @@ class Listener::Core {
           if (!stopped) Accept();
         });
       }
-      Take(std::move(socket));
+      // First, so that nothing that befalls the new connection ends all accepting.
       Accept();
+      Take(std::move(socket));
     });
   }
 

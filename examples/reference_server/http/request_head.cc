@@ -16,13 +16,43 @@ Problem Refused(std::string detail) { return {.status = 400, .code = "bad_reques
 
 std::string_view ToStd(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// The byte that an escape, whose "%" is at `at`, stands for; -1 if it is none.
+int Escaped(std::string_view text, size_t at) {
+  if (at + 2 >= text.size()) return -1;
+  const int high = HexDigit(text[at + 1]);
+  const int low = HexDigit(text[at + 2]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+// Whether all that reads the path will see the same parts in it: no slash or end of a string hides in an escape, and no part goes up.
+bool IsPlainPath(std::string_view path) {
+  std::string part;
+  for (size_t i = 0; i <= path.size(); ++i) {
+    if (i == path.size() || path[i] == '/') {
+      if (part == "." || part == "..") return false;
+      part.clear();
+    } else if (path[i] == '\\') {
+      return false;
+    } else if (path[i] != '%') {
+      part.push_back(path[i]);
+    } else {
+      const int byte = Escaped(path, i);
+      if (byte <= 0 || byte == '/' || byte == '\\') return false;
+      part.push_back(static_cast<char>(byte));
+      i += 2;
+    }
+  }
+  return true;
+}
+
 // Text of a query, where a plus stands for a blank; nothing if it is not well encoded.
 std::optional<std::string> DecodeQuery(std::string_view text) {
-  const auto digit = [](char c) -> int {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-  };
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '+') {
@@ -30,8 +60,9 @@ std::optional<std::string> DecodeQuery(std::string_view text) {
     } else if (text[i] != '%') {
       decoded.push_back(text[i]);
     } else {
-      if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) return std::nullopt;
-      decoded.push_back(static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])));
+      const int byte = Escaped(text, i);
+      if (byte < 0) return std::nullopt;
+      decoded.push_back(static_cast<char>(byte));
       i += 2;
     }
   }
@@ -60,6 +91,7 @@ std::optional<Problem> ReadTarget(std::string_view target, Request* request) {
   }
   const size_t question = std::min(target.find('?'), target.size());
   request->path = target.substr(0, question);
+  if (!IsPlainPath(request->path)) return Refused("The path is not well encoded, or hides another one.");
   return ReadQuery(target.substr(std::min(question + 1, target.size())), request);
 }
 
@@ -86,6 +118,18 @@ std::optional<Problem> CheckFraming(const RequestParser::value_type& message) {
 }
 
 }  // namespace
+
+HeadEnd FindHeadEnd(std::string_view text, size_t* length) {
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  for (size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return HeadEnd::kBad;
+    if (at + 1 >= kEnd.size() && text.substr(at + 1 - kEnd.size(), kEnd.size()) == kEnd) {
+      *length = at + 1;
+      return HeadEnd::kFound;
+    }
+  }
+  return HeadEnd::kMore;
+}
 
 std::optional<Problem> CheckRawHead(std::string_view head) {
   size_t fields = 0;

@@ -8,6 +8,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -19,6 +20,10 @@ namespace northwind::server {
 inline constexpr size_t kMaxFields = 100;
 
 using RequestParser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+enum class HeadEnd : uint8_t { kMore, kFound, kBad };
+// Where the head ends in what has come, if it does: `length` is with the empty line. kBad as soon as a line ends in a bare LF.
+HeadEnd FindHeadEnd(std::string_view text, size_t* length);
 
 // Of a head as it came, up to and with the empty line: why it is refused, if it is. For what a parser forgives: lines that end in a bare
 // LF, folded fields, control characters.

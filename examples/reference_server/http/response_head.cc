@@ -2,8 +2,10 @@
 #include "examples/reference_server/http/response_head.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -37,6 +39,21 @@ bool FitsHead(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
 }
 
+bool IsName(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::StrContains("!#$%&'*+-.^_`|~", absl::string_view(&c, 1));
+  });
+}
+
+// What this sets, whatever a handler thinks: how long an answer is must be said once, and truly.
+bool IsOurs(std::string_view name) {
+  constexpr absl::string_view kOurs[] = {"content-length", "transfer-encoding", "connection",
+                                         "date",           "x-request-id",      "x-content-type-options"};
+  return std::any_of(std::begin(kOurs), std::end(kOurs),
+                     [&](absl::string_view ours) { return absl::EqualsIgnoreCase(ours, ToAbsl(name)); });
+}
+
 bool Has(const Response& response, absl::string_view name) {
   return std::any_of(response.fields.begin(), response.fields.end(),
                      [&](const Field& field) { return absl::EqualsIgnoreCase(field.name, name); });
@@ -65,7 +82,8 @@ std::optional<std::string> ResponseHead(const Response& response, const Request&
   if (!FitsHead(response.content_type)) return std::nullopt;
   if (has_type) absl::StrAppend(&head, "Content-Type: ", response.content_type, "\r\n");
   for (const Field& field : response.fields) {
-    if (!FitsHead(field.name) || !FitsHead(field.value)) return std::nullopt;
+    if (!IsName(field.name) || !FitsHead(field.value)) return std::nullopt;
+    if (IsOurs(field.name)) continue;
     absl::StrAppend(&head, ToAbsl(field.name), ": ", ToAbsl(field.value), "\r\n");
   }
   if (framing == Framing::kLength) absl::StrAppend(&head, "Content-Length: ", response.body.size(), "\r\n");

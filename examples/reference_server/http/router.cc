@@ -131,6 +131,19 @@ const Route* Router::Find(Request& request, std::string* allow) const {
   return found;
 }
 
+std::optional<Response> Router::RefuseLargeBody(const Route& route, const Request& request) const {
+  if (route.scope == Scope::kPublic) return std::nullopt;
+  const absl::StatusOr<Caller> who = authenticator_.Authenticate(request);
+  if (!who.ok() && !absl::IsUnauthenticated(who.status())) return AsResponse(FromStatus(who.status()), request);
+  if (!who.ok() || who->kind == Caller::Kind::kNobody) return RefuseUnauthenticated(request);
+  const auto tenant = request.params.find(kTenant);
+  if (tenant != request.params.end() && !who->merchant.empty() && who->merchant != tenant->second) {
+    return AsResponse(NotFound(), request);
+  }
+  if (who->scopes.count(route.scope) == 0) return AsResponse(FromStatus(absl::PermissionDeniedError("")), request);
+  return std::nullopt;
+}
+
 std::optional<Response> Router::Refuse(const Route& route, const Request& request, Caller* caller) const {
   if (absl::StatusOr<Caller> who = authenticator_.Authenticate(request); who.ok()) {
     *caller = *std::move(who);

@@ -83,6 +83,10 @@ class Router {
   // has, if it has any. Fills request.params. HEAD finds GET's.
   const Route* Find(Request& request, std::string* allow) const;
 
+  // Before a body is read that is larger than what anybody may send: why whoever asks may not have it read, if so. Not rated, and not instead
+  // of Answer, which looks at everything.
+  std::optional<Response> RefuseLargeBody(const Route& route, const Request& request) const;
+
   // Answers; `respond` is called once, on this thread or another. In this order: 404 not_found and 405 method_not_allowed; 401
   // unauthenticated (with WWW-Authenticate) for a credential that is not good; 429 rate_limited; 401 without any; 404 if the pattern has
   // {merchant} and the caller may not see that one; 403 forbidden without the route's scope; 403 csrf for a session's change without its

@@ -3,14 +3,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "tests/server/http/fake_authenticator.h"
 #include "tests/server/http/raw_client.h"
 #include "tests/support/status_matchers.h"
@@ -240,6 +245,153 @@ TEST_F(ListenerTest, ASlowPeerIsLeft) {
   EXPECT_TRUE(idle.closed());
 }
 
+// Bytes that come, but never the last of them, put no deadline off.
+TEST_F(ListenerTest, APeerThatDripsIsLeft) {
+  Start({.header_timeout = absl::Milliseconds(50), .body_timeout = absl::Milliseconds(50)});
+  const std::pair<std::string, std::string> drips[] = {
+      {"GET /query HTTP/1.1\r\nHost: x\r\n", "A: b\r\n"},
+      {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", "a"},
+      {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n"},
+      {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;", "a"},
+      {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n"},
+  };
+  for (const auto& [begin, drip] : drips) {
+    RawClient client(listener_->port());
+    ASSERT_TRUE(client.Send(begin));
+    std::thread dripping([&, drip = drip] {
+      // At most as many as a head or a body may have: more would be refused for that.
+      for (int i = 0; i < 50 && client.Send(drip); ++i) absl::SleepFor(absl::Milliseconds(2));
+    });
+    EXPECT_EQ(client.Answer().status, 408) << begin;
+    dripping.join();
+  }
+}
+
+TEST_F(ListenerTest, APeerThatDoesNotReadIsLeft) {
+  Route route{.pattern = "/endless", .name = "/endless", .scope = Scope::kPublic};
+  route.handler = [](const Request&, const Caller&) {
+    Response response{.content_type = "text/plain"};
+    response.pull = []() -> absl::StatusOr<std::string> { return std::string(1 << 20, 'x'); };
+    return response;
+  };
+  router_.Add(std::move(route));
+  Start({.write_timeout = absl::Milliseconds(100)});
+  RawClient client(listener_->port());
+  ASSERT_TRUE(client.Send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"));
+  absl::MutexLock lock(&mutex_);
+  while (listener_->stats().accepted == 0 || listener_->stats().connections != 0) {
+    changed_.WaitWithTimeout(&mutex_, absl::Milliseconds(1));
+  }
+}
+
+// Whoever may not ask is not read for megabytes to be told so.
+TEST_F(ListenerTest, ALargeBodyIsReadOfThoseOnlyWhoMaySendIt) {
+  auth_.callers["writer"] = {Caller::Kind::kKey, "key_1", "key:writer", {Scope::kEventsWrite}, ""};
+  auth_.callers["reader"] = {Caller::Kind::kKey, "key_2", "key:reader", {Scope::kMerchantRead}, ""};
+  Route route{.method = Method::kPost,
+              .pattern = "/large",
+              .name = "large",
+              .scope = Scope::kEventsWrite,
+              .max_body = 1 << 20,
+              .handler = [](const Request& request, const Caller&) {
+                return Response{.content_type = "text/plain", .body = std::to_string(request.body.size())};
+              }};
+  router_.Add(std::move(route));
+  Start();
+  const auto head = [](const std::string& credential, const std::string& framing) {
+    return "POST /large HTTP/1.1\r\nHost: x\r\n" + credential + framing + "\r\n\r\n";
+  };
+  for (const std::string framing : {"Content-Length: 1000000", "Transfer-Encoding: chunked"}) {
+    for (const auto& [credential, status] :
+         {std::pair<std::string, int>{"", 401}, {"Authorization: bad\r\n", 401}, {"Authorization: reader\r\n", 403}}) {
+      RawClient client(listener_->port());
+      ASSERT_TRUE(client.Send(head(credential, framing)));
+      const RawAnswer answer = client.Answer();
+      EXPECT_EQ(answer.status, status) << credential << framing;
+      EXPECT_THAT(answer.head, HasSubstr("Connection: close\r\n"));
+    }
+  }
+  RawClient client(listener_->port());
+  ASSERT_TRUE(client.Send(head("Authorization: writer\r\n", "Content-Length: 1000000") + std::string(1'000'000, 'x')));
+  EXPECT_EQ(client.Answer().body, "1000000");
+}
+
+TEST_F(ListenerTest, HowLongAnAnswerIsIsNoHandlersBusiness) {
+  Add(Method::kGet, "/liar", [](const Request&, const Caller&) {
+    return Response{.fields = {{"Content-Length", "1"}, {"transfer-encoding", "chunked"}, {"Connection", "x"}},
+                    .body = "{}"};
+  });
+  Add(Method::kGet, "/nameless", [](const Request&, const Caller&) { return Response{.fields = {{"A: b", "c"}}}; });
+  Start();
+  RawClient client(listener_->port());
+  ASSERT_TRUE(client.Send("GET /liar HTTP/1.1\r\nHost: x\r\n\r\nGET /nameless HTTP/1.1\r\nHost: x\r\n\r\n"));
+  const RawAnswer answer = client.Answer();
+  EXPECT_EQ(answer.body, "{}");
+  EXPECT_EQ(answer.head.find("ransfer-"), std::string::npos);
+  EXPECT_EQ(answer.head.find("Connection"), std::string::npos);
+  EXPECT_EQ(client.Answer().status, 500);
+}
+
+TEST_F(ListenerTest, WhatThrowsEndsItsConnectionOnly) {
+  Add(Method::kGet, "/throws-later", [](const Request&, const Caller&) {
+    Response response{.content_type = "text/plain"};
+    response.pull = []() -> absl::StatusOr<std::string> { throw std::runtime_error("secret"); };
+    return response;
+  });
+  Route route{.pattern = "/throws", .name = "/throws", .scope = Scope::kPublic};
+  route.async_handler = [](const Request&, const Caller&, const Respond&) { throw std::runtime_error("secret"); };
+  router_.Add(std::move(route));
+  Start();
+  for (const std::string path : {"/throws", "/throws-later", "/throws"}) {
+    RawClient client(listener_->port());
+    ASSERT_TRUE(client.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_EQ(client.Rest().find("secret"), std::string::npos);
+    EXPECT_TRUE(client.closed());
+  }
+  RawClient client(listener_->port());
+  ASSERT_TRUE(client.Send(Post("alive")));
+  EXPECT_EQ(client.Answer().body, "alive");
+  EXPECT_EQ(listener_->stats().in_flight, 0);
+}
+
+TEST_F(ListenerTest, AnAnswerThatNobodyWillGiveEndsTheConnection) {
+  Route route{.pattern = "/forgets", .name = "/forgets", .scope = Scope::kPublic};
+  route.async_handler = [](const Request&, const Caller&, const Respond&) {};
+  router_.Add(std::move(route));
+  Start();
+  RawClient client(listener_->port());
+  ASSERT_TRUE(client.Send("GET /forgets HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_EQ(client.Rest(), "");
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(ListenerTest, Http10IsAnsweredOnce) {
+  Start();
+  RawClient client(listener_->port());
+  ASSERT_TRUE(client.Send("POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok"));
+  const RawAnswer answer = client.Answer();
+  EXPECT_EQ(answer.body, "ok");
+  EXPECT_THAT(answer.head, HasSubstr("Connection: close\r\n"));
+  EXPECT_EQ(client.Rest(), "");
+}
+
+TEST_F(ListenerTest, WithoutFreeDescriptorsItWaitsForSome) {
+  Start();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  // One more may be opened: the client's.
+  const int next = dup(STDERR_FILENO);
+  ASSERT_GE(next, 0);
+  close(next);
+  const rlimit one_more{.rlim_cur = static_cast<rlim_t>(next) + 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+  RawClient client(listener_->port());
+  ASSERT_TRUE(client.Send(Post("patient")));
+  EXPECT_EQ(listener_->stats().accepted, 0);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(client.Answer().body, "patient");
+}
+
 TEST_F(ListenerTest, ConnectionsAndRequestsUnderWayAreBounded) {
   Start({.max_connections = 2, .max_in_flight = 1});
   RawClient first(listener_->port());
@@ -341,11 +493,20 @@ TEST_F(ListenerTest, OnlyATrustedProxySaysWhoAsks) {
   RawClient other(listener_->port());
   ASSERT_TRUE(other.Send(request));
   EXPECT_EQ(other.Answer().body, "127.0.0.1");
+  listener_.reset();
+  // However the address is spelt, here or by the system.
+  Start({.address = "::", .trusted_proxies = {"::ffff:127.0.0.1"}});
+  RawClient mapped(listener_->port());
+  ASSERT_TRUE(mapped.Send(request + "GET /remote HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 1.2.3.4, <script>\r\n\r\n"));
+  EXPECT_EQ(mapped.Answer().body, "203.0.113.9");
+  EXPECT_EQ(mapped.Answer().body, "127.0.0.1") << "what is no address is nobody's";
 }
 
 TEST_F(ListenerTest, WrongSettingsAreRefused) {
   EXPECT_THAT(Listener::Start({.address = "nowhere"}, router_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("nowhere")));
+  EXPECT_THAT(Listener::Start({.trusted_proxies = {"proxy.test"}}, router_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("proxy.test")));
   EXPECT_THAT(Listener::Start({.tls_certificate = "/nothing.pem"}, router_),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(Listener::Start({.tls_certificate = "/nothing.pem", .tls_key = "/nothing.key"}, router_),

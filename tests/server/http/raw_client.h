@@ -44,6 +44,7 @@ class RawClient {
   RawClient& operator=(const RawClient&) = delete;
 
   bool connected() const { return connected_; }
+  int descriptor() const { return socket_; }
 
   // False once the peer has closed.
   bool Send(std::string_view bytes) const {

@@ -102,6 +102,15 @@ const Case kCases[] = {
     {"TargetWithFragment", "POST /take#x HTTP/1.1\r\nHost: x\r\n\r\n"},
     {"TargetWithNonAscii", "POST /tak\xC3\xA9 HTTP/1.1\r\nHost: x\r\n\r\n"},
     {"TargetWithBlank", "POST /take /x HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathBadlyEncoded", "POST /take%zz HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathCutInEscape", "POST /take%4 HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathWithEscapedSlash", "POST /x%2Ftake HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathWithEscapedNul", "POST /take%00 HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathWithBackslash", "POST /x\\take HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathWithEscapedBackslash", "POST /x%5ctake HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathThatGoesUp", "POST /x/../take HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathThatGoesUpEscaped", "POST /x/%2e%2E/take HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"PathThatStays", "POST /./take HTTP/1.1\r\nHost: x\r\n\r\n"},
     {"QueryBadlyEncoded", "POST /take?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n"},
     {"QueryCutInEscape", "POST /take?a=%4 HTTP/1.1\r\nHost: x\r\n\r\n"},
     {"MethodUnknown", "BREW /take HTTP/1.1\r\nHost: x\r\n\r\n", 501},
@@ -168,6 +177,7 @@ TEST_F(Smuggling, WhatIsAllowedIsTaken) {
       Post(ManyFields(98) + "Content-Length: 0\r\n"),
       "POST /take?a=1&a=2&=%20 HTTP/1.1\r\nHost:\r\nContent-Length: 0\r\n\r\n",
   };
+  // And after each, the next request is the next, not what was left of it.
   int expected = 0;
   for (const std::string& request : good) {
     ASSERT_TRUE(client.Send(request));
