@@ -4,7 +4,8 @@
 // docs/runbook-cutover.md says what an operator does.
 //
 //   NW_ASSIGN_OR_RETURN(auto cutover, Cutover::Open(*store, {.salt = "2026-spring"}));
-//   NW_ASSIGN_OR_RETURN(auto assigned, cutover->Assign({{{.id = "po_1", .merchant_id = "m_42"}}}));
+//   const RouteRequest request{.id = "po_1", .merchant_id = "m_42"};
+//   NW_ASSIGN_OR_RETURN(auto assigned, cutover->Assign({&request, 1}));
 //   if (assigned[0].system == SettlementSystem::kNorthwind) ...
 //   NW_RETURN_IF_ERROR(cutover->Raise(*parallel_run, "maria", "two clean weeks"));   // to the next stage, if the gate is open
 //   NW_RETURN_IF_ERROR(cutover->RouteToBatch("maria", "odd figures"));              // and back: needs nothing
@@ -313,9 +314,6 @@ class ClaimedRail final : public PayoutRail {
   RailAnswer SubmitHeld(const PayoutInstruction& payout);
   RailAnswer Send(const PayoutInstruction& payout);
 
-  PayoutRail& rail_;
-  ClaimArbiter& claims_;
-  const Cutover& cutover_;
   std::array<uint8_t, 16> BeginCancel(const std::string& id);
   void EndCancel(const std::string& id);
 
@@ -323,6 +321,9 @@ class ClaimedRail final : public PayoutRail {
     std::string id;
     std::array<uint8_t, 16> token;
   };
+  PayoutRail& rail_;
+  ClaimArbiter& claims_;
+  const Cutover& cutover_;
   absl::Mutex mutex_;
   // Claims to cancel that were not answered, the oldest first.
   std::deque<OpenCancel> cancels_ ABSL_GUARDED_BY(mutex_);

@@ -28,9 +28,9 @@ struct RowCounts {
   uint64_t ignored = 0;
 };
 RowCounts CountRows(const DayFigures& day);
+std::string CleanDaysText(size_t days);  // "1 clean day"
 // "clean", or what keeps it from being so: "not closed", "to be closed again", "3 open", "incomplete", "coverage does not hold",
 // "canaries not found", "nothing compared".
-std::string CleanDaysText(size_t days);  // "1 clean day"
 std::string Verdict(const DayFigures& day);
 
 }  // namespace northwind::internal

@@ -29,22 +29,6 @@ Json StatusJson(int status) {
   return status;
 }
 
-Json DeliveryJson(const WebhookDelivery& delivery) {
-  Json sequence;
-  if (delivery.sequence.value() != 0) sequence = absl::StrCat(delivery.sequence.value());
-  return {{"message_id", delivery.name.message_id},
-          {"endpoint_id", delivery.name.endpoint_id},
-          {"type", delivery.type},
-          {"state", Name(delivery.state)},
-          {"created_at", TimeJson(delivery.created_at)},
-          {"attempts", delivery.attempts},
-          {"last_attempt_at", TimeJson(delivery.last_attempt_at)},
-          {"last_failure", FailureJson(delivery.last_failure)},
-          {"last_status", StatusJson(delivery.last_status)},
-          {"delivered_at", TimeJson(delivery.delivered_at)},
-          {"sequence", std::move(sequence)}};
-}
-
 // To the microsecond.
 double Milliseconds(absl::Duration duration) { return std::round(absl::ToDoubleMicroseconds(duration)) / 1000; }
 
@@ -234,6 +218,22 @@ absl::StatusOr<Response> ResendDeliveries(Webhooks& webhooks, const Request& req
 }
 
 }  // namespace
+
+Json DeliveryJson(const WebhookDelivery& delivery) {
+  Json sequence;
+  if (delivery.sequence.value() != 0) sequence = absl::StrCat(delivery.sequence.value());
+  return {{"message_id", delivery.name.message_id},
+          {"endpoint_id", delivery.name.endpoint_id},
+          {"type", delivery.type},
+          {"state", Name(delivery.state)},
+          {"created_at", TimeJson(delivery.created_at)},
+          {"attempts", delivery.attempts},
+          {"last_attempt_at", TimeJson(delivery.last_attempt_at)},
+          {"last_failure", FailureJson(delivery.last_failure)},
+          {"last_status", StatusJson(delivery.last_status)},
+          {"delivered_at", TimeJson(delivery.delivered_at)},
+          {"sequence", std::move(sequence)}};
+}
 
 void AddDeliveryRoutes(Router& router, Host& host) {
   const std::string one = "/deliveries/{endpoint}/{message}";

@@ -10,13 +10,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
-#include "northwind/status.h"
 
 namespace northwind::server {
 namespace {
-
-constexpr absl::Duration kPause = absl::Milliseconds(5);  // before a busy ledger is asked again
 
 struct Waiting {
   std::vector<std::string> events;
@@ -44,7 +40,6 @@ class EventBatcher::Core {
   // What waits, in the order in which it came, up to max_events; one request at least. Nothing: it is time to end.
   std::vector<Waiting> TakeBatch() ABSL_LOCKS_EXCLUDED(mutex_);
   void ApplyBatch(const std::vector<Waiting>& batch);
-  absl::StatusOr<IntakeResult> ApplyPatiently(const std::vector<RawEvent>& events);
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty() || stopping_; }
 
   Intake& intake_;
@@ -88,23 +83,13 @@ std::vector<Waiting> EventBatcher::Core::TakeBatch() {
   return batch;
 }
 
-// After an error the same events may be given again: those that had been applied are duplicates then, which is as good an answer.
-absl::StatusOr<IntakeResult> EventBatcher::Core::ApplyPatiently(const std::vector<RawEvent>& events) {
-  const absl::Time give_up = absl::Now() + options_.max_wait;
-  while (true) {
-    absl::StatusOr<IntakeResult> result = intake_.Apply(events);
-    if (!absl::IsResourceExhausted(result.status()) || absl::Now() >= give_up) return result;
-    absl::SleepFor(kPause);
-  }
-}
-
 void EventBatcher::Core::ApplyBatch(const std::vector<Waiting>& batch) {
   std::vector<RawEvent> events;
   for (const Waiting& request : batch) {
     uint64_t position = 0;
     for (const std::string& event : request.events) events.push_back({.bytes = event, .position = ++position});
   }
-  absl::StatusOr<IntakeResult> result = ApplyPatiently(events);
+  absl::StatusOr<IntakeResult> result = intake_.Apply(events);
   size_t begin = 0;
   for (const Waiting& request : batch) {
     if (!result.ok()) {

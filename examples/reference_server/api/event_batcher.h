@@ -13,7 +13,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "northwind/settlement.h"
 
 namespace northwind::server {
@@ -22,8 +21,6 @@ struct EventBatcherOptions {
   size_t max_events = 8192;      // in one call of the intake
   size_t max_waiting = 100'000;  // events that wait; more are ResourceExhausted at once
   size_t max_waiting_bytes = 64 << 20;
-  // How long a batch is tried again that the intake answers ResourceExhausted, besides what the intake itself waits.
-  absl::Duration max_wait = absl::Seconds(1);
 };
 
 // One thread. No linger: what has come while the last batch was applied is the next one.

@@ -11,6 +11,7 @@
 #include "examples/reference_server/api/json.h"
 #include "examples/reference_server/api/merchant_book.h"
 #include "examples/reference_server/api/routes.h"
+#include "examples/reference_server/api/webhook_routes.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -184,24 +185,6 @@ Response ExportPayouts(const Host& host, const Request& request) {
 }
 
 // ---- One
-
-Json DeliveryJson(const WebhookDelivery& delivery) {
-  Json json = {{"message_id", delivery.name.message_id},
-               {"endpoint_id", delivery.name.endpoint_id},
-               {"type", delivery.type},
-               {"state", Name(delivery.state)},
-               {"created_at", TimeJson(delivery.created_at)},
-               {"attempts", delivery.attempts},
-               {"last_attempt_at", TimeJson(delivery.last_attempt_at)},
-               {"last_failure", nullptr},
-               {"last_status", nullptr},
-               {"delivered_at", TimeJson(delivery.delivered_at)},
-               {"sequence", nullptr}};
-  if (delivery.last_failure != AttemptFailure::kNone) json["last_failure"] = Name(delivery.last_failure);
-  if (delivery.last_status != 0) json["last_status"] = delivery.last_status;
-  if (delivery.sequence != Sequence()) json["sequence"] = std::to_string(delivery.sequence.value());
-  return json;
-}
 
 // What the merchant was told of one moment: the message of a journal record is of the record's millisecond.
 absl::Status AddDeliveries(const Webhooks& webhooks, const Payout& payout, const PayoutMoment& moment, Json& list) {

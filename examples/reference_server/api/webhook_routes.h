@@ -21,6 +21,9 @@ using WebhookAct = absl::StatusOr<Response> (*)(Webhooks&, const Request&, const
 void AddWebhookRoute(Router& router, Host& host, Method method, const std::string& pattern, std::string name,
                      Scope scope, WebhookAct act);
 
+// A delivery without what only one of its own has; in deliveries.cc.
+Json DeliveryJson(const WebhookDelivery& delivery);
+
 // Of endpoints.cc, policies.cc and recovery.cc, which AddEndpointRoutes puts together.
 void AddPolicyRoutes(Router& router, Host& host);
 void AddRecoveryRoutes(Router& router, Host& host);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "examples/reference_server/http/percent.h"
 
 namespace northwind::server {
 namespace {
@@ -15,20 +16,6 @@ namespace http = boost::beast::http;
 Problem Refused(std::string detail) { return {.status = 400, .code = "bad_request", .detail = std::move(detail)}; }
 
 std::string_view ToStd(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-// The byte that an escape, whose "%" is at `at`, stands for; -1 if it is none.
-int Escaped(std::string_view text, size_t at) {
-  if (at + 2 >= text.size()) return -1;
-  const int high = HexDigit(text[at + 1]);
-  const int low = HexDigit(text[at + 2]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
 
 // Whether all that reads the path will see the same parts in it: no slash or end of a string hides in an escape, and no part goes up.
 bool IsPlainPath(std::string_view path) {
@@ -42,9 +29,9 @@ bool IsPlainPath(std::string_view path) {
     } else if (path[i] != '%') {
       part.push_back(path[i]);
     } else {
-      const int byte = Escaped(path, i);
-      if (byte <= 0 || byte == '/' || byte == '\\') return false;
-      part.push_back(static_cast<char>(byte));
+      const std::optional<char> c = Unescape(path, i);
+      if (!c.has_value() || *c == '\0' || *c == '/' || *c == '\\') return false;
+      part.push_back(*c);
       i += 2;
     }
   }
@@ -60,9 +47,9 @@ std::optional<std::string> DecodeQuery(std::string_view text) {
     } else if (text[i] != '%') {
       decoded.push_back(text[i]);
     } else {
-      const int byte = Escaped(text, i);
-      if (byte < 0) return std::nullopt;
-      decoded.push_back(static_cast<char>(byte));
+      const std::optional<char> c = Unescape(text, i);
+      if (!c.has_value()) return std::nullopt;
+      decoded.push_back(*c);
       i += 2;
     }
   }

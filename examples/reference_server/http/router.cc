@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "examples/reference_server/http/percent.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -26,13 +27,6 @@ std::vector<std::string_view> Split(std::string_view path) {
   return parts;
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // Nothing if it is not well encoded, or hides what would make another path of it.
 std::optional<std::string> DecodePart(std::string_view part) {
   std::string decoded;
@@ -41,13 +35,9 @@ std::optional<std::string> DecodePart(std::string_view part) {
       decoded.push_back(part[i]);
       continue;
     }
-    if (i + 2 >= part.size()) return std::nullopt;
-    const int high = HexDigit(part[i + 1]);
-    const int low = HexDigit(part[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    const char c = static_cast<char>(high * 16 + low);
-    if (c == '/' || c == '\0') return std::nullopt;
-    decoded.push_back(c);
+    const std::optional<char> c = Unescape(part, i);
+    if (!c.has_value() || *c == '/' || *c == '\0') return std::nullopt;
+    decoded.push_back(*c);
     i += 2;
   }
   if (decoded == "." || decoded == "..") return std::nullopt;

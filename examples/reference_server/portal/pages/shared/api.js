@@ -41,7 +41,8 @@ export class Api {
         headers,
         signal,
         body: body === undefined ? undefined : JSON.stringify(body),
-        credentials: 'same-origin',
+        // Who shows a key is not also the session that this browser may have: two credentials at once are refused.
+        credentials: 'Authorization' in headers ? 'omit' : 'same-origin',
         cache: 'no-store',
         redirect: 'error',
       });
