@@ -274,9 +274,9 @@ struct Coverage {
   CountAndSum matched;
   CountAndSum mismatched;  // of discrepancies that are open, explained or resolved by hand
   CountAndSum pending;     // alone so far, and the day is not closed
-  CountAndSum ignored;     // under a rule, a skipped status, or because northwind pays it
+  CountAndSum ignored;     // under a rule, a skipped status, or because northwind has paid it
   CountAndSum
-      by_northwind;  // of `ignored`: what northwind pays, so that the batch has no row of it (ParallelRunOptions::is_ours)
+      by_northwind;  // of `ignored`: what northwind has paid (and what came back of it), of which the batch has no row
   bool holds() const;
 };
 struct SideBySide {
@@ -373,7 +373,8 @@ std::string FormatReportHtml(const RunReport& report);  // one page, no other fi
 
 // ---- The run ------------------------------------------------------------------------------------------------
 
-// Whether northwind is to pay a payout, or has, so that the batch has no row of it. Errors: whatever keeps it from being told.
+// Whether northwind is to pay a payout, or has, so that the batch has no row of it. One that is not paid is kMissingThere nevertheless, with that
+// in its detail, until it is: an answer of "ours" is no proof of payment. Errors: whatever keeps it from being told.
 using IsOurs = std::function<absl::StatusOr<bool>(Leg leg, std::string_view id, std::string_view merchant_id)>;
 
 struct ParallelRunOptions {
@@ -434,7 +435,7 @@ class ParallelRun {
   // ---- Days
   // Takes stock: what stands alone is missing from now on; canaries are sent through; figures and digests are made. FailedPrecondition
   // if the day is not over, or the journal not followed to its end; errors of ParallelRunOptions::is_ours as they are, and the day is then to be
-  // closed again. Again whenever something changed. A few seconds per million rows.
+  // closed again. Again whenever something changed. A few seconds per million rows, and one question for each payout with is_ours.
   absl::StatusOr<DayFigures> CloseDay(absl::CivilDay day, const CloseDayOptions& options);
   // Of days that anything is known of; those of open days are made on the spot.
   absl::StatusOr<std::vector<DayFigures>> Days(absl::CivilDay from, absl::CivilDay to) const;

@@ -162,7 +162,10 @@ class Classifier {
     }
   }
 
-  bool IsByNorthwind(const OurKept&) const { return item_.northwind && item_.is_payout(); }
+  // What northwind is to pay, and has not, is missing: somebody waits for the money, whoever was to send it.
+  bool IsByNorthwind(const OurKept& row) const {
+    return item_.northwind && item_.is_payout() && (item_.leg == Leg::kPayoutReturn || row.status == LegStatus::kPaid);
+  }
   static bool IsByNorthwind(const TheirKept&) { return false; }
 
   // What comes back of a payout may well come to both.
@@ -280,7 +283,11 @@ std::string Describe(const Item& item, const Verdict& verdict, const Terms& term
   for (size_t i = 0; i < item.ours.size(); ++i) {
     const OurKept& row = item.ours[i];
     if (late ? !row.late : verdict.ours[i] != RowFate::kMismatched || ours_paired[i]) continue;
-    out.push_back(absl::StrCat(late ? "late here: " : "here only: ", RowText(terms.RowOf(item, row))));
+    const bool unpaid = !late && item.northwind && item.leg == Leg::kPayout && row.status != LegStatus::kPaid;
+    out.push_back(absl::StrCat(late     ? "late here: "
+                               : unpaid ? "northwind's to pay, and not paid: "
+                                        : "here only: ",
+                               RowText(terms.RowOf(item, row))));
   }
   for (size_t j = 0; j < item.theirs.size(); ++j) {
     const TheirKept& row = item.theirs[j];

@@ -58,6 +58,19 @@ absl::StatusOr<std::optional<bool>> AskWhoPays(const IsOurs& is_ours, const Inde
 
 }  // namespace
 
+absl::Status CheckWhoPays(const RunState& run, absl::CivilDay day, const IsOurs& is_ours) {
+  if (!is_ours) return absl::OkStatus();
+  const std::string prefix = DayKey(kIndexPrefix, day);
+  Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+  for (cursor.Seek(prefix); cursor.Valid() && cursor.key().starts_with(prefix); cursor.Next()) {
+    const std::optional<IndexKeyParts> key = ParseIndexKey(cursor.key());
+    if (!key) return absl::DataLossError("compare: a key of the index of days is damaged");
+    NW_ASSIGN_OR_RETURN(const std::optional<bool> northwind, AskWhoPays(is_ours, *key));
+    if (northwind) return absl::OkStatus();
+  }
+  return cursor.status();
+}
+
 absl::Status ReviewDay(RunState& run, absl::CivilDay day, const IsOurs& is_ours, absl::Time now) {
   const std::string prefix = DayKey(kIndexPrefix, day);
   // Of the index as it stands now: what the writes below move is looked at by them.

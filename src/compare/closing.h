@@ -12,6 +12,10 @@
 
 namespace northwind::internal::compare {
 
+// Whether who pays can be asked, by one question, if the day has anything to ask about: before the closing has begun, so that an arbiter that is
+// away makes nothing late that comes meanwhile.
+absl::Status CheckWhoPays(const RunState& run, absl::CivilDay day, const IsOurs& is_ours);
+
 // Judges every item anew that has rows in the day and does not simply agree, in bounded writes: what stands alone in a day that is not open any
 // more is missing; rules cover what they cover now.
 absl::Status ReviewDay(RunState& run, absl::CivilDay day, const IsOurs& is_ours, absl::Time now);

@@ -80,6 +80,8 @@ void PutMapped(std::string& text, const TheirKept& row) {
 std::string FingerprintOf(const Item& item, const Verdict& verdict) {
   std::string text;
   PutClasses(text, verdict.classes);
+  // That both pay is another finding than the same rows at odds in another way.
+  if (!verdict.both_pay.empty()) PutByte(text, 3);
   for (size_t i = 0; i < item.ours.size(); ++i) {
     if (verdict.ours[i] != RowFate::kMismatched) continue;
     const OurKept& row = item.ours[i];

@@ -39,7 +39,7 @@ enum class RowFate : uint8_t {
   kPending = 3,
   kSkipped = 4,
   kUnreadable = 5,
-  kByNorthwind = 6,  // of ours alone, and rightly so: northwind pays it
+  kByNorthwind = 6,  // of ours alone, and rightly so: northwind has paid it
 };
 
 // A row of ours: what the journal says, whatever is compared of it.

@@ -193,6 +193,7 @@ class ParallelRun::Core {
     NW_RETURN_IF_ERROR(CheckMayClose(day));
     NW_RETURN_IF_ERROR(UncoverExpired());
     NW_ASSIGN_OR_RETURN(const DayFigures before, ReadFigures(engine(), day));
+    NW_RETURN_IF_ERROR(CheckWhoPays(run_, day, options_.is_ours));
     NW_RETURN_IF_ERROR(BeginClosing(day));
     NW_RETURN_IF_ERROR(SweepCanaries(run_));
     NW_RETURN_IF_ERROR(ReviewDay(run_, day, options_.is_ours, Now()));

@@ -74,13 +74,18 @@ class RampWorld : public IntakeWorld {
       EXPECT_THAT(assigned, IsOk());
       if (!assigned.ok()) return {};
       events.push_back(Capture("pay_" + id, 2 * kCents, 0, Noon(today_), Merchant(n)));
-      for (const EventType type : {EventType::kPayoutRequested, EventType::kPayoutPaid}) {
-        events.push_back(OfPayout(type, id, Noon(today_, 5), type == EventType::kPayoutRequested ? kCents : 0));
+      events.push_back(OfPayout(EventType::kPayoutRequested, id, Noon(today_, 5), kCents));
+      events.back().merchant_id = Merchant(n);
+      const bool northwinds = assigned->front().system == kNorthwind;
+      if (const auto ending = northwinds ? our_ending_ : std::optional(EventType::kPayoutPaid)) {
+        events.push_back(OfPayout(*ending, id, Noon(today_, 5)));
         events.back().merchant_id = Merchant(n);
       }
       lines_.push_back({.ref = "pay_" + id, .merchant = Merchant(n), .amount = "100.00", .day = day});
-      if (assigned->front().system == kNorthwind) {
-        EXPECT_EQ(claims_.ClaimForNorthwind(id), ClaimVerdict::kClaimed);
+      if (northwinds) {
+        if (our_claims_) {
+          EXPECT_EQ(claims_.ClaimForNorthwind(id), ClaimVerdict::kClaimed);
+        }
         ours.push_back(id);
       } else {
         EXPECT_EQ(claims_.ClaimForBatch(id), ClaimVerdict::kClaimed);
@@ -152,6 +157,9 @@ class RampWorld : public IntakeWorld {
   std::unique_ptr<Cutover> cutover_;
   std::unique_ptr<ParallelRun> run_;
   absl::CivilDay today_ = kDay;
+  // What becomes of northwind's payouts on their day; nothing: they stay open. And whether it claims them.
+  std::optional<EventType> our_ending_ = EventType::kPayoutPaid;
+  bool our_claims_ = true;
   std::vector<Line> lines_;  // of the batch, of the day
 };
 
@@ -208,6 +216,95 @@ TEST(RampGate, ARowOfTheBatchThatComesAfterTheClosingIsSeenAtOnce) {
   ASSERT_THAT(world.run_->Ingest("batch", Columns(), late).status(), IsOk());
   EXPECT_THAT(world.ClassesOf("payout:" + world.Payout(3)), ElementsAre(DiscrepancyClass::kDuplicate));
   EXPECT_FALSE(world.Gate().open);
+  world.Check();
+}
+
+TEST(RampGate, ShutsWhenNorthwindDoesNotPayWhatIsItsOwn) {
+  for (const auto ending : {std::optional<EventType>(), std::optional(EventType::kPayoutFailed),
+                            std::optional(EventType::kPayoutCanceled)}) {
+    RampWorld world;
+    ASSERT_THAT(world.cutover_->SetOverride("m3", Override::kAllow, "ann", "the first"), IsOk());
+    for (int day = 0; day < kGateDays; ++day) EXPECT_TRUE(world.WholeDay().clean());
+    ASSERT_TRUE(world.Gate().open);
+    world.our_ending_ = ending;
+    const std::string id = world.Payout(3);
+    const DayFigures figures = world.WholeDay();
+    EXPECT_FALSE(figures.clean());
+    EXPECT_EQ(figures.assets.at("USD/2").ours.by_northwind.count, 0U);
+    EXPECT_THAT(world.ClassesOf("payout:" + id), ElementsAre(DiscrepancyClass::kMissingThere));
+    const auto found = world.run_->GetDiscrepancy("payout:" + id);
+    ASSERT_THAT(found, IsOk());
+    EXPECT_THAT(found->detail, HasSubstr("northwind's to pay, and not paid: -50.00"));
+    EXPECT_FALSE(world.Gate().open);
+  }
+}
+
+TEST(RampGate, WhatIsPaidLateIsCleanOnceItsDayIsClosedAgain) {
+  RampWorld world;
+  ASSERT_THAT(world.cutover_->SetOverride("m3", Override::kAllow, "ann", "the first"), IsOk());
+  world.our_ending_ = std::nullopt;
+  const std::string id = world.Payout(3);
+  world.Business();
+  EXPECT_FALSE(world.Close()->clean());
+  PaymentEvent paid = OfPayout(EventType::kPayoutPaid, id, Noon(world.today_, 9));
+  paid.merchant_id = "m3";
+  EXPECT_EQ(world.Apply(paid).status, EventStatus::kApplied);
+  const auto again = world.Close();
+  ASSERT_THAT(again, IsOk());
+  EXPECT_TRUE(again->clean());
+  EXPECT_EQ(again->assets.at("USD/2").ours.by_northwind, (CountAndSum{1, -absl::int128(kCents)}));
+  world.Check();
+}
+
+TEST(RampGate, ARowOfTheBatchThatSaysFailedPaysNobody) {
+  RampWorld world;
+  ASSERT_THAT(world.cutover_->SetOverride("m3", Override::kAllow, "ann", "the first"), IsOk());
+  ASSERT_THAT(world.Business(), ElementsAre(world.Payout(3)));
+  world.lines_.push_back(world.PayLine(3));
+  world.lines_.back().status = "FAILED";
+  ASSERT_THAT(world.Close(), IsOk());
+  EXPECT_THAT(world.ClassesOf("payout:" + world.Payout(3)), ElementsAre(DiscrepancyClass::kStatus));
+  world.Check();
+}
+
+// All of it is settled as northwind's, and then the claim turns out to be the batch's: what it has no row of is missing.
+TEST(RampGate, WhatTurnsOutToBeTheBatchsIsLookedAtAgainThoughItWasSettled) {
+  RampWorld world;
+  ASSERT_THAT(world.cutover_->SetOverride("m3", Override::kAllow, "ann", "the first"), IsOk());
+  world.our_claims_ = false;
+  const std::string id = world.Payout(3);
+  world.Business();
+  ASSERT_TRUE(world.Close()->clean());
+  ASSERT_EQ(world.claims_.ClaimForBatch(id), ClaimVerdict::kClaimed);
+  EXPECT_FALSE(world.Close()->clean());
+  EXPECT_THAT(world.ClassesOf("payout:" + id), ElementsAre(DiscrepancyClass::kMissingThere));
+  world.Check();
+}
+
+// The day was closed before; only another closing hears of it.
+TEST(RampGate, AfterAHandBackTheDayIsClosedAgainAndTheBatchsRowAgrees) {
+  RampWorld world;
+  ASSERT_THAT(world.cutover_->SetOverride("m3", Override::kAllow, "ann", "the first"), IsOk());
+  world.our_ending_ = std::nullopt;
+  world.our_claims_ = false;
+  const std::string id = world.Payout(3);
+  world.Business();
+  EXPECT_FALSE(world.Close()->clean()) << "nobody has paid it";
+  const auto handed =
+      world.cutover_->HandBack(world.claims_, std::vector<std::string>{id}, "ann", "back", world.ledger_.get());
+  ASSERT_THAT(handed, IsOk());
+  ASSERT_EQ(handed->handed, 1U);
+  EXPECT_FALSE(world.Close()->clean()) << "nor has the batch yet";
+  EXPECT_THAT(world.ClassesOf("payout:" + id), ElementsAre(DiscrepancyClass::kMissingThere));
+  PaymentEvent paid = OfPayout(EventType::kPayoutPaid, id, Noon(world.today_, 9));
+  paid.merchant_id = "m3";
+  EXPECT_EQ(world.Apply(paid).status, EventStatus::kApplied);
+  world.lines_.push_back(world.PayLine(3));
+  const auto again = world.Close();
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->assets.at("USD/2").ours.by_northwind.count, 0U);
+  EXPECT_THAT(world.ClassesOf("payout:" + id), ::testing::Each(DiscrepancyClass::kLate))
+      << "and neither missing nor paid twice";
   world.Check();
 }
 
