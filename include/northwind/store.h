@@ -53,6 +53,7 @@ struct HostChange {
 };
 inline constexpr size_t kMaxHostChanges = 1000;
 inline constexpr size_t kMaxHostChangeBytes = 1 << 20;
+inline constexpr size_t kMaxHostWriteBytes = 16 << 20;
 inline constexpr size_t kMaxHostPage = 1000;
 
 struct HostEntry {
@@ -78,10 +79,11 @@ class Store {
   // A host record (see HostRecord in transaction.h); nothing if there is none under that key.
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
 
-  // Records whose keys begin with `prefix`, by key, after `after` (exclusive; empty: from the start); limit 1 … kMaxHostPage.
+  // Records whose keys begin with `prefix`, by key, after `after` (exclusive; empty: from the start); limit 1 … kMaxHostPage. A page may end
+  // sooner, with the record that makes it kMaxHostWriteBytes or more: go on until one is empty. Without a prefix, northwind's own as well.
   absl::StatusOr<std::vector<HostEntry>> List(std::string_view prefix, std::string_view after = {},
                                               size_t limit = 100) const;
-  // Up to kMaxHostChanges, all or none, durable when it returns; of a key that is named twice the last change holds. For what belongs
+  // Up to kMaxHostChanges and kMaxHostWriteBytes of keys and values, all or none, durable when it returns; of a key that is named twice the last change holds. For what belongs
   // to no transaction: what does is a HostRecord of it. InvalidArgument for keys and values out of bounds (nothing done);
   // ResourceExhausted below the disk's floor (nothing done); Aborted if the write failed and its outcome is unknown.
   absl::Status Write(absl::Span<const HostChange> changes);

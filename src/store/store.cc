@@ -56,8 +56,10 @@ absl::StatusOr<std::vector<HostEntry>> Store::List(std::string_view prefix, std:
   const bool goes_on = !after.empty() && after >= prefix;
   cursor.Seek(goes_on ? after : prefix);
   if (goes_on && cursor.Valid() && cursor.key() == after) cursor.Next();
-  for (; cursor.Valid() && entries.size() < limit; cursor.Next()) {
+  size_t bytes = 0;
+  for (; cursor.Valid() && entries.size() < limit && bytes < kMaxHostWriteBytes; cursor.Next()) {
     if (cursor.key().substr(0, prefix.size()) != prefix) break;
+    bytes += cursor.key().size() + cursor.value().size();
     entries.push_back({std::string(cursor.key()), std::string(cursor.value())});
   }
   NW_RETURN_IF_ERROR(cursor.status());
@@ -70,8 +72,14 @@ absl::Status Store::Write(absl::Span<const HostChange> changes) {
         absl::StrCat("host records: at most ", kMaxHostChanges, " in one write, not ", changes.size()));
   }
   internal::WriteSet writes;
+  size_t bytes = 0;
   for (const HostChange& change : changes) {
     NW_RETURN_IF_ERROR(CheckChange(change));
+    bytes += change.key.size() + (change.value.has_value() ? change.value->size() : 0);
+    if (bytes > kMaxHostWriteBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("host records: at most ", kMaxHostWriteBytes, " bytes of keys and values in one write"));
+    }
     if (change.value.has_value()) {
       writes.Put(internal::Space::kHost, change.key, *change.value);
     } else {

@@ -75,6 +75,26 @@ TEST(Store, RefusesHostRecordsOutOfBoundsAndThenWritesNone) {
   EXPECT_THAT(store->Write({{{std::string(256, 'k'), std::string(kMaxHostChangeBytes, 'v')}}}), IsOk());
 }
 
+TEST(Store, AWriteAndAPageOfHostRecordsAreBoundedInBytes) {
+  const TempDir directory;
+  NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open({.path = directory / "s"}));
+  std::vector<HostChange> changes;
+  for (int i = 0; i < 17; ++i)
+    changes.push_back({std::string(1, static_cast<char>('a' + i)), std::string(kMaxHostChangeBytes, 'v')});
+  EXPECT_THAT(store->Write(changes), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("16777216 bytes")));
+  EXPECT_THAT(store->Get("a"), IsOkAndHolds(std::nullopt));
+  ASSERT_THAT(store->Write(absl::MakeSpan(changes).subspan(0, 15)), IsOk());
+  ASSERT_THAT(store->Write(absl::MakeSpan(changes).subspan(15)), IsOk());
+  NW_ASSERT_OK_AND_ASSIGN(const auto page, store->List("", {}, 100));
+  EXPECT_EQ(page.size(), 16);
+  NW_ASSERT_OK_AND_ASSIGN(const auto rest, store->List("", page.back().key, 100));
+  EXPECT_EQ(rest.size(), 1);
+  EXPECT_THAT(store->List("", rest.back().key, 100), IsOkAndHolds(std::vector<HostEntry>{}));
+  // What is put and taken away in one write is not there.
+  ASSERT_THAT(store->Write({{{"z", "1"}, {"z", std::nullopt}}}), IsOk());
+  EXPECT_THAT(store->Get("z"), IsOkAndHolds(std::nullopt));
+}
+
 TEST(Store, IsOpenedExclusively) {
   const TempDir directory;
   NW_ASSERT_OK_AND_ASSIGN(auto store, Store::Open({.path = directory / "s"}));
