@@ -72,18 +72,21 @@ absl::Status OpenSettlement(Host& host) {
 
 // 3. What is compared with the batch before anything moves, and what moves it. Both work in a shadow store as well.
 absl::Status OpenCutover(const ServerOptions& options, Host& host) {
-  if (!options.compare_mapping.empty()) {
-    NW_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.compare_mapping));
-    NW_ASSIGN_OR_RETURN(LegacyMapping mapping, ParseMappingJson(text));
-    NW_ASSIGN_OR_RETURN(host.run, ParallelRun::Open(*host.ledger, *host.store,
-                                                    {.mapping = std::move(mapping), .gate_days = options.gate_days}));
+  if (!options.cutover_salt.empty()) {
+    NW_ASSIGN_OR_RETURN(host.cutover, Cutover::Open(*host.store, {.salt = options.cutover_salt}));
   }
-  if (options.cutover_salt.empty()) return absl::OkStatus();
-  NW_ASSIGN_OR_RETURN(host.cutover, Cutover::Open(*host.store, {.salt = options.cutover_salt}));
-  if (options.claims_connection.empty()) return absl::OkStatus();
-  const PostgresClaimsOptions claims{.connection = options.claims_connection};
-  NW_RETURN_IF_ERROR(UnlessAway("claims", PostgresClaims::Migrate(claims)));
-  NW_ASSIGN_OR_RETURN(host.claims, PostgresClaims::Open(claims));
+  if (!options.claims_connection.empty()) {
+    const PostgresClaimsOptions claims{.connection = options.claims_connection};
+    NW_RETURN_IF_ERROR(UnlessAway("claims", PostgresClaims::Migrate(claims)));
+    NW_ASSIGN_OR_RETURN(host.claims, PostgresClaims::Open(claims));
+  }
+  if (options.compare_mapping.empty()) return absl::OkStatus();
+  NW_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.compare_mapping));
+  NW_ASSIGN_OR_RETURN(LegacyMapping mapping, ParseMappingJson(text));
+  ParallelRunOptions run{.mapping = std::move(mapping), .gate_days = options.gate_days};
+  // What northwind pays the batch has no row of: the gate must not take it for missing.
+  if (host.cutover != nullptr && host.claims != nullptr) run.is_ours = NorthwindPays(*host.cutover, *host.claims);
+  NW_ASSIGN_OR_RETURN(host.run, ParallelRun::Open(*host.ledger, *host.store, run));
   return absl::OkStatus();
 }
 
@@ -146,7 +149,7 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Open(const ServerOptions& options) {
   }
   NW_RETURN_IF_ERROR(OpenNeighbours(options, *host));
   // 7. Who may ask, and who did.
-  NW_ASSIGN_OR_RETURN(host->credentials, Credentials::Open(*host->store));
+  NW_ASSIGN_OR_RETURN(host->credentials, Credentials::Open(*host->store, {.plain_cookies = options.plain_cookies}));
   NW_ASSIGN_OR_RETURN(host->audit, AuditTrail::Open(*host->store));
   return host;
 }

@@ -135,6 +135,10 @@ int Run(const std::vector<std::string>& arguments, bool print_routes) {
     Log(Severity::kError, Printed(options.status()));
     return kBadSettings;
   }
+  if (print_routes && options->leave_shadow) {
+    Log(Severity::kError, "leave-shadow: is for good, and not for --print-routes: leave it out.");
+    return kBadSettings;
+  }
   // Before any thread is there, so that all of them leave the signals to Serve.
   sigset_t signals;
   sigemptyset(&signals);

@@ -238,6 +238,12 @@ absl::Status CheckTogether(const ServerOptions& o) {
     return Refuse("cutover-salt",
                   "needs claims-connection: without claims, this server and the batch could pay twice.");
   }
+  if (o.batch_gone && !o.cutover_salt.empty()) {
+    return Refuse(
+        "batch-gone",
+        "and cutover-salt exclude each other: what is assigned to a batch that is gone nobody would pay. Leave "
+        "cutover-salt and claims-connection out once nothing is assigned to the batch any more.");
+  }
   if (o.cutover_salt.empty() && !o.claims_connection.empty()) {
     return Refuse("claims-connection", "does nothing without cutover-salt: give both, or none.");
   }

@@ -21,7 +21,8 @@ constexpr char kFinishedKey[] = "server/finished";  // the last journal record t
 constexpr size_t kPage = 1000;
 constexpr int kPagesARound = 100;
 
-// The payout that came to its end with this record, or that never began; if it is one.
+// The payout that came to its end with this record, if it is one. Not one whose request was rejected: it was never assigned, and may be requested
+// again under the same id, and then be live when this record is read.
 std::optional<std::string> EndedBy(const JournalRecord& record) {
   const auto* done = std::get_if<TransactionRecorded>(&record.body);
   if (done == nullptr) return std::nullopt;
@@ -32,11 +33,6 @@ std::optional<std::string> EndedBy(const JournalRecord& record) {
     case EventType::kPayoutFailed:
     case EventType::kPayoutCanceled:
       if (done->outcome == Outcome::kApplied) return done->transaction.reference;
-      return std::nullopt;
-    case EventType::kPayoutRequested:
-      // A second request of what is held already ends nothing.
-      if (done->outcome == Outcome::kRejected && done->reason != Reason::kReferenceUsed)
-        return done->transaction.reference;
       return std::nullopt;
     default:
       return std::nullopt;
@@ -66,18 +62,18 @@ void Upkeep::Stop() {
 }
 
 void Upkeep::RunOnce() {
-  Note("parked events are not tried", host_.intake->RetryParked().status());
-  Note("holds do not expire", host_.ledger->ExpireHolds().status());
+  Note("parked events are not tried", host_.intake->RetryParked().status(), Part::kServing);
+  Note("holds do not expire", host_.ledger->ExpireHolds().status(), Part::kServing);
   if (host_.cutover != nullptr) {
-    Note("the cutover is not told what has ended", FinishPayouts());
+    Note("the cutover is not told what has ended", FinishPayouts(), Part::kBeside);
     const uint64_t epoch = host_.cutover->Status().epoch;
     if (host_.claims != nullptr && epoch != published_) {
       const absl::Status published = host_.cutover->PublishEpoch(*host_.claims);
       if (published.ok()) published_ = epoch;
-      Note("the arbiter of claims is not told of the cutover's changes", published);
+      Note("the arbiter of claims is not told of the cutover's changes", published, Part::kBeside);
     }
   }
-  if (host_.run != nullptr) Note("the parallel run does not follow", host_.run->CatchUp());
+  if (host_.run != nullptr) Note("the parallel run does not follow", host_.run->CatchUp(), Part::kBeside);
   metrics_.Sample(host_.ledger->Head().sequence, absl::Now());
 }
 
@@ -101,7 +97,7 @@ absl::Status Upkeep::FinishPayouts() {
   return absl::OkStatus();
 }
 
-void Upkeep::Note(const char* what, const absl::Status& status) {
+void Upkeep::Note(const char* what, const absl::Status& status, Part part) {
   const std::string why(status.message());
   {
     const absl::MutexLock lock(&mutex_);
@@ -109,7 +105,7 @@ void Upkeep::Note(const char* what, const absl::Status& status) {
       failing_.erase(what);
       return;
     }
-    if (!failing_.emplace(what, why).second) return;
+    if (!failing_.emplace(what, part).second) return;
   }
   Log(Severity::kError, what, {{"why", why}});
 }
@@ -117,7 +113,9 @@ void Upkeep::Note(const char* what, const absl::Status& status) {
 std::vector<std::string> Upkeep::trouble() const {
   const absl::MutexLock lock(&mutex_);
   std::vector<std::string> sentences;
-  for (const auto& [what, why] : failing_) sentences.push_back(what);
+  for (const auto& [what, part] : failing_) {
+    if (part == Part::kServing) sentences.push_back(what);
+  }
   return sentences;
 }
 

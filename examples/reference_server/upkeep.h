@@ -27,13 +27,15 @@ class Upkeep {
   void Stop();
   // All of it, once.
   void RunOnce();
-  // What failed in the last round, one sentence each.
+  // What failed in the last round without which the server should get no requests, one sentence each. What stands beside, such as the arbiter
+  // of claims, is in the log alone: payouts wait for it, and nothing else.
   std::vector<std::string> trouble() const;
 
  private:
   absl::Status FinishPayouts();
+  enum class Part : uint8_t { kServing, kBeside };
   // Once for each failure that begins, not for each second that it lasts.
-  void Note(const char* what, const absl::Status& status);
+  void Note(const char* what, const absl::Status& status, Part part);
 
   Host& host_;
   Metrics& metrics_;
@@ -41,7 +43,7 @@ class Upkeep {
   std::thread thread_;
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::map<std::string, std::string> failing_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Part> failing_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace northwind::server

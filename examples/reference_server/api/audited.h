@@ -20,6 +20,8 @@ struct Change {
   std::string action;   // Route::name
   std::string subject;  // "key key_…", "merchant m_42"
   Json asked;           // without secrets
+  // A switch that stops money: it is made although the trail cannot take a line, as on a full disk; the log has it then.
+  bool emergency = false;
 };
 
 // What came of a change: the answer, and what the trail keeps of it, without secrets.
@@ -28,7 +30,7 @@ struct Outcome {
   Json came = Json::object();
 };
 
-// Writes {"asked":…}, makes the change, writes {"done":…} or {"failed":"<code>: <message>"}. Without the first line nothing is done;
+// Writes {"asked":…}, makes the change, writes {"done":…} or {"failed":"<code>: <message>"}. Without the first line nothing is done, but an emergency;
 // without the second the answer is 500 outcome_unknown, for the change was made and no secret of it is handed out.
 Response Audited(AuditTrail& audit, const Request& request, const Caller& caller, const Change& change,
                  const std::function<absl::StatusOr<Outcome>()>& make);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "examples/reference_server/api/merchant_book.h"
 #include "examples/reference_server/api/operator.h"
 #include "northwind/amount.h"
 #include "northwind/status.h"
@@ -57,17 +58,15 @@ absl::StatusOr<uint32_t> ThresholdOf(const std::optional<std::string>& text) {
 
 // What a merchant has available is what its next payout can be: the value that a threshold would move.
 absl::StatusOr<std::vector<MerchantValue>> ValuesOf(const Ledger& ledger) {
-  constexpr std::string_view kBefore = "merchant:", kAfter = ":available";
   std::vector<MerchantValue> values;
   std::string after;
   do {
-    NW_ASSIGN_OR_RETURN(const AccountPage page, ledger.ListAccounts(kBefore, after, kMaxAccountPage));
+    NW_ASSIGN_OR_RETURN(const AccountPage page, ledger.ListAccounts(kMerchantPrefix, after, kMaxAccountPage));
     for (const Account& account : page.accounts) {
-      const std::string_view name = account.name;
-      const size_t colon = name.find(kAfter, kBefore.size());
+      const std::optional<MerchantAccount> mine = AsMerchantAccount(account);
       const absl::int128 available = account.totals.available();
-      if (colon == std::string_view::npos || available <= 0) continue;
-      values.push_back({.merchant_id = std::string(name.substr(kBefore.size(), colon - kBefore.size())),
+      if (!mine.has_value() || mine->kind != kAvailable || available <= 0) continue;
+      values.push_back({.merchant_id = mine->merchant,
                         .asset = account.asset.ToString(),
                         .units = static_cast<absl::uint128>(available)});
     }
@@ -146,14 +145,18 @@ void Publish(const Host& host) {
   if (host.claims != nullptr) (void)host.cutover->PublishEpoch(*host.claims);
 }
 
-void AddAct(Router& router, Host& host, const char* verb, const char* name, std::vector<std::string_view> fields,
-            Act act) {
+// Going down is never refused, whatever the disk or the arbiter is like.
+enum class Way : uint8_t { kUp, kDown };
+
+void AddAct(Router& router, Host& host, Way way, const char* verb, const char* name,
+            std::vector<std::string_view> fields, Act act) {
   fields.push_back("reason");
   AddChange(router, host,
             {.pattern = absl::StrCat(kPath, "/", verb),
              .name = name,
              .subject = "cutover",
              .fields = std::move(fields),
+             .emergency = way == Way::kDown,
              .run = [&host, act = std::move(act)](const Request&, const Caller& caller,
                                                   const Json& body) -> absl::StatusOr<Json> {
                NW_ASSIGN_OR_RETURN(Cutover * cutover, CutoverOf(host));
@@ -187,35 +190,35 @@ absl::Status Raise(const Host& host, Cutover& cutover, const std::string& actor,
 }
 
 void AddUp(Router& router, Host& host) {
-  AddAct(router, host, "raise", "raiseCutover", {"threshold", "force"},
+  AddAct(router, host, Way::kUp, "raise", "raiseCutover", {"threshold", "force"},
          [&host](Cutover& cutover, const std::string& actor, const std::string& reason, const Json& body) {
            return Raise(host, cutover, actor, reason, body);
          });
   AddAct(
-      router, host, "resume-routing", "resumeRouting", {"force"},
+      router, host, Way::kUp, "resume-routing", "resumeRouting", {"force"},
       [&host](Cutover& cutover, const std::string& actor, const std::string& reason, const Json& body) -> absl::Status {
         NW_ASSIGN_OR_RETURN(const bool force, ForceOf(body));
         if (force) return cutover.ForceResumeRouting(actor, reason);
         NW_ASSIGN_OR_RETURN(const ParallelRun* run, RunOf(host));
         return cutover.ResumeRouting(*run, actor, reason);
       });
-  AddAct(router, host, "resume-sending", "resumeSending", {},
+  AddAct(router, host, Way::kUp, "resume-sending", "resumeSending", {},
          [](Cutover& cutover, const std::string& actor, const std::string& reason, const Json&) {
            return cutover.ResumeSending(actor, reason);
          });
 }
 
 void AddDown(Router& router, Host& host) {
-  AddAct(router, host, "lower", "lowerCutover", {"threshold"},
+  AddAct(router, host, Way::kDown, "lower", "lowerCutover", {"threshold"},
          [](Cutover& cutover, const std::string& actor, const std::string& reason, const Json& body) -> absl::Status {
            NW_ASSIGN_OR_RETURN(const uint64_t threshold, NumberOf(body, "threshold", kBasisPoints));
            return cutover.Lower(static_cast<uint32_t>(threshold), actor, reason);
          });
-  AddAct(router, host, "route-to-batch", "routeToBatch", {},
+  AddAct(router, host, Way::kDown, "route-to-batch", "routeToBatch", {},
          [](Cutover& cutover, const std::string& actor, const std::string& reason, const Json&) {
            return cutover.RouteToBatch(actor, reason);
          });
-  AddAct(router, host, "stop-sending", "stopSending", {},
+  AddAct(router, host, Way::kDown, "stop-sending", "stopSending", {},
          [](Cutover& cutover, const std::string& actor, const std::string& reason, const Json&) {
            return cutover.StopSending(actor, reason);
          });

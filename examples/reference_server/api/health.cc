@@ -30,12 +30,14 @@ void AddHealthRoutes(Router& router, Host& host, Metrics& metrics, const ServerO
   router.Add({.pattern = "/healthz",
               .name = "getHealth",
               .scope = Scope::kPublic,
+              .unlimited = true,
               .handler = [](const Request&, const Caller&) {
                 return Uncached(JsonResponse({{"status", "ok"}}));
               }});
   router.Add({.pattern = "/readyz",
               .name = "getReadiness",
               .scope = Scope::kPublic,
+              .unlimited = true,
               .handler = [&host, listener, trouble = std::move(trouble)](const Request&, const Caller&) {
                 const std::vector<std::string> reasons = ReasonsNot(host, listener(), trouble());
                 if (reasons.empty()) return Uncached(JsonResponse({{"status", "ready"}}));

@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "examples/reference_server/api/merchant_book.h"
+#include "examples/reference_server/observe/log.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -152,6 +153,9 @@ void LiveHub::Core::Follow(JournalReader reader) {
     if (absl::Now() < sweep_at) continue;
     Sweep();
     sweep_at = absl::Now() + kSweepEvery;
+  }
+  if (!status.ok() && !absl::IsCancelled(status)) {
+    Log(Severity::kError, "nobody can watch until the server is started again", {{"why", status.ToString()}});
   }
   absl::MutexLock lock(&mutex_);
   following_ = false;

@@ -7,7 +7,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "examples/reference_server/api/audited.h"
-#include "examples/reference_server/observe/log.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -35,7 +34,8 @@ Response MakeChange(Host& host, const OperatorChange& change, const Request& req
   const auto param = request.params.find(change.subject);
   const Change asked{.action = change.name,
                      .subject = param == request.params.end() ? change.subject : param->second,
-                     .asked = Shortened(*body)};
+                     .asked = Shortened(*body),
+                     .emergency = change.emergency};
   std::optional<absl::Status> failed;
   Response response = Audited(*host.audit, request, caller, asked, [&]() -> absl::StatusOr<Outcome> {
     const absl::StatusOr<Json> done = change.run(request, caller, *body);
@@ -60,11 +60,7 @@ Response AnswerError(const absl::Status& status, const Request& request) {
     return AsResponse({.status = 409, .code = "not_configured", .detail = message.substr(sizeof(kNotConfigured) - 1)},
                       request);
   }
-  const Problem problem = FromStatus(status);
-  if (problem.status >= 500) {
-    Log(Severity::kError, "an operator's request failed", {{"request_id", request.id}, {"why", message}});
-  }
-  return AsResponse(problem, request);
+  return AsResponse(FromStatus(status), request);
 }
 
 void AddOperatorRoutes(Router& router, Host& host, const Metrics& metrics, const ServerOptions& options) {

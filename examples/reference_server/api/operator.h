@@ -39,6 +39,7 @@ struct OperatorChange {
   std::string subject;
   std::vector<std::string_view> fields;  // of the body, which may be missing if none of them is needed
   int status = 200;
+  bool emergency = false;  // Change::emergency
   // The actor is Caller::actor.
   std::function<absl::StatusOr<Json>(const Request&, const Caller&, const Json& body)> run;
 };

@@ -198,6 +198,15 @@ absl::Status AddDeliveries(const Webhooks& webhooks, const Payout& payout, const
   return absl::OkStatus();
 }
 
+// What of a moment everybody may read. A refusal of the bank is for the merchant; why an answer is not known, or withheld, may name what stands
+// inside the company's network.
+std::string DetailFor(const PayoutMoment& moment, const Caller& caller) {
+  if (moment.sequence != Sequence() || IsOperator(caller) || moment.detail.starts_with(Name(RailState::kFailed))) {
+    return moment.detail;
+  }
+  return moment.detail.substr(0, moment.detail.find(':'));
+}
+
 absl::StatusOr<Json> FullPayoutJson(const Host& host, const Payout& payout, const Caller& caller) {
   Json json = PayoutJson(payout);
   Json timeline = Json::array();
@@ -205,7 +214,10 @@ absl::StatusOr<Json> FullPayoutJson(const Host& host, const Payout& payout, cons
   Json deliveries = Json::array();
   size_t moments = 0;
   for (const PayoutMoment& moment : payout.timeline) {
-    Json line = {{"at", TimeJson(moment.at)}, {"what", moment.what}, {"detail", moment.detail}, {"sequence", nullptr}};
+    Json line = {{"at", TimeJson(moment.at)},
+                 {"what", moment.what},
+                 {"detail", DetailFor(moment, caller)},
+                 {"sequence", nullptr}};
     if (moment.sequence != Sequence()) {
       line["sequence"] = std::to_string(moment.sequence.value());
       transactions.push_back(line["sequence"]);

@@ -124,7 +124,7 @@ class AuditTrail::Core {
         NW_ASSIGN_OR_RETURN(const AuditEntry entry, DecodeEntry(record, head.number + 1, head.hash));
         head = {.number = entry.number, .hash = entry.hash};
       }
-      if (page.size() < kMaxHostPage) return head;
+      if (page.empty()) return head;
       after = page.back().key;
     }
   }

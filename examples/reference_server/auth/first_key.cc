@@ -2,6 +2,7 @@
 #include "examples/reference_server/auth/first_key.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -48,8 +49,12 @@ absl::Status WriteAll(int descriptor, std::string_view text, const std::string& 
 
 absl::StatusOr<bool> MakeFirstKey(Credentials& credentials, const std::string& file, absl::Time now) {
   NW_ASSIGN_OR_RETURN(const bool made_before, CanMakeKeys(credentials, now));
-  if (made_before) return false;
-  const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  // A process that ended between the key and the file has left the file empty: nobody has that key, and there must be one.
+  struct stat found {};
+  const bool cut_off = lstat(file.c_str(), &found) == 0 && S_ISREG(found.st_mode) && found.st_size == 0;
+  if (made_before && !cut_off) return false;
+  const int make = cut_off ? 0 : O_CREAT | O_EXCL;
+  const int descriptor = open(file.c_str(), O_WRONLY | make | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor < 0) return FileError(file);
   const KeySpec spec{.name = "first",
                      .scopes = {Scope::kEventsWrite, Scope::kMerchantRead, Scope::kMerchantWrite, Scope::kPortalLink,

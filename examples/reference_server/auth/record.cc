@@ -112,7 +112,7 @@ absl::Status ForEachRecord(const Store& store, std::string_view prefix,
   for (;;) {
     NW_ASSIGN_OR_RETURN(const std::vector<HostEntry> page, store.List(prefix, after, kMaxHostPage));
     for (const HostEntry& entry : page) NW_RETURN_IF_ERROR(visit(entry));
-    if (page.size() < kMaxHostPage) return absl::OkStatus();
+    if (page.empty()) return absl::OkStatus();
     after = page.back().key;
   }
 }

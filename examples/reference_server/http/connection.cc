@@ -334,7 +334,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
                   .caller = response.caller,
                   .status = response.status,
                   .bytes = response.body.size(),
-                  .took = absl::Now() - request_.received_at});
+                  .took = absl::Now() - request_.received_at,
+                  .cause = response.cause});
   }
 
   // ---- Writing

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HTTP/1.1 on sockets, by Boost.Beast and coroutines: reads requests within limits and deadlines, gives them to a router, writes what
+// HTTP/1.1 on sockets, by Boost.Beast: reads requests within limits and deadlines, gives them to a router, writes what
 // is answered.
 #ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_HTTP_LISTENER_H_
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_HTTP_LISTENER_H_
@@ -50,6 +50,7 @@ struct RequestRecord {
   int status = 0;
   size_t bytes = 0;  // of the answer's body
   absl::Duration took;
+  std::string_view cause;  // of a failure
 };
 
 struct ListenerStats {

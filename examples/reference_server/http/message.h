@@ -81,9 +81,10 @@ struct Response {
   std::function<absl::StatusOr<std::string>()> pull;
   // Instead of the body, for as long as it is not closed.
   std::shared_ptr<EventStream> stream;
-  // By the router, for logs and metrics; not sent: Route::name and Caller::id.
+  // For logs and metrics; not sent. By the router: Route::name and Caller::id. Of a failure: why.
   std::string route;
   std::string caller;
+  std::string cause;
 };
 
 using Respond = std::function<void(Response)>;

@@ -56,6 +56,7 @@ Response AsResponse(const Problem& problem, const Request& request) {
                                            {"detail", problem.detail}, {"instance", request.id}};
   Response response{.status = problem.status, .content_type = "application/problem+json"};
   response.body = document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  response.cause = problem.cause;
   response.fields.push_back({"Cache-Control", "no-store"});
   if (problem.retry_after.has_value()) {
     const int64_t seconds =
@@ -71,7 +72,9 @@ Problem InvalidRequest(std::string detail) {
   return {.status = 400, .code = "invalid_request", .detail = std::move(detail)};
 }
 
-Problem FromStatus(const absl::Status& status) {
+namespace {
+
+Problem Translate(const absl::Status& status) {
   std::string detail(status.message());
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
@@ -99,6 +102,14 @@ Problem FromStatus(const absl::Status& status) {
     default:
       return {.status = 500, .code = "internal", .detail = "Something is wrong in the server; its log says what."};
   }
+}
+
+}  // namespace
+
+Problem FromStatus(const absl::Status& status) {
+  Problem problem = Translate(status);
+  if (problem.status >= 500) problem.cause = status.ToString();
+  return problem;
 }
 
 }  // namespace northwind::server

@@ -20,6 +20,7 @@ struct Problem {
   std::string code;    // "not_found"
   std::string detail;  // for people; no secret, nothing of another tenant
   std::optional<absl::Duration> retry_after;
+  std::string cause;  // for the log alone
 };
 
 // The document; `instance` is the request's id.

@@ -142,7 +142,7 @@ std::optional<Response> Router::Refuse(const Route& route, const Request& reques
   } else if (route.scope != Scope::kPublic) {
     return RefuseUnauthenticated(request);
   }
-  if (const auto wait = authenticator_.OverRate(request, *caller)) {
+  if (const auto wait = route.unlimited ? std::nullopt : authenticator_.OverRate(request, *caller)) {
     return AsResponse({.status = 429, .code = "rate_limited", .detail = "Too many requests.", .retry_after = *wait},
                       request);
   }
@@ -193,9 +193,9 @@ void Router::Answer(Request request, const std::function<void(std::function<void
   block([route, request = std::move(request), caller = std::move(caller), named] {
     try {
       named(route->handler(request, caller));
-    } catch (const std::exception&) {
+    } catch (const std::exception& exception) {
       // Of a library below, such as memory that ran out: this request has failed, the process has not.
-      named(AsResponse(FromStatus(absl::InternalError("exception")), request));
+      named(AsResponse(FromStatus(absl::InternalError(exception.what())), request));
     }
   });
 }

@@ -60,6 +60,7 @@ void LogRequest(const RequestRecord& record) {
   line["took_ms"] = static_cast<double>(absl::ToInt64Microseconds(record.took)) / 1000;
   line["caller"] = record.caller;
   line["remote"] = record.request.remote;
+  if (!record.cause.empty()) line["why"] = record.cause;
   Write(line);
 }
 

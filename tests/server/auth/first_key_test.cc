@@ -32,6 +32,18 @@ TEST_F(FirstKeyTest, IsMadeOnceAndMayDoEverything) {
   EXPECT_FALSE(std::filesystem::exists(dir_ / "second.key"));
 }
 
+TEST_F(FirstKeyTest, IsMadeAnewWhenAProcessEndedBeforeTheFileWasWritten) {
+  const std::string file = dir_ / "first.key";
+  ASSERT_THAT(MakeFirstKey(*credentials_, file, clock_.Now()), IsOkAndHolds(true));
+  std::filesystem::resize_file(file, 0);
+  EXPECT_THAT(MakeFirstKey(*credentials_, file, clock_.Now()), IsOkAndHolds(true));
+  std::ifstream in(file);
+  std::string key;
+  in >> key;
+  EXPECT_THAT(credentials_->Authenticate(Bearer(key)), IsOk());
+  EXPECT_THAT(MakeFirstKey(*credentials_, file, clock_.Now()), IsOkAndHolds(false));
+}
+
 TEST_F(FirstKeyTest, AFileThatCannotBeWrittenLeavesNoKey) {
   std::ofstream(dir_ / "there") << "kept";
   EXPECT_THAT(MakeFirstKey(*credentials_, dir_ / "there", clock_.Now()), StatusIs(absl::StatusCode::kAlreadyExists));

@@ -262,6 +262,24 @@ TEST(ServerRail, APayoutIsAssignedWhenItIsToBePaid) {
   EXPECT_EQ(bank.submitted, 1);
 }
 
+// A disk that takes nothing, and an operator who must stop the money.
+TEST(OperatorRoutes, GoingDownNeedsNoLineInTheAuditTrail) {
+  const TempDir other;
+  const auto full = *Store::Open({.path = other / "store", .free_space_floor_bytes = ~uint64_t{0}});
+  OperatorWorld world(nullptr, [&](Host& host) {
+    host.cutover = *Cutover::Open(*host.store, {.salt = "s"});
+    host.audit = *AuditTrail::Open(*full);
+  });
+  const std::string path = "/v1/operator/cutover";
+  EXPECT_EQ(world.Post(path + "/stop-sending", {{"reason", "odd figures"}}).status, 200);
+  EXPECT_EQ(world.Post(path + "/route-to-batch", {{"reason", "odd figures"}}).status, 200);
+  EXPECT_TRUE(world.host->cutover->Status().sending_stopped);
+  EXPECT_TRUE(world.host->cutover->Status().routed_to_batch);
+  EXPECT_EQ(world.Post(path + "/resume-sending", {{"reason", "too early"}}).status, 503);
+  EXPECT_TRUE(world.host->cutover->Status().sending_stopped) << "up is not down";
+  world.host->audit.reset();
+}
+
 TEST(ServerUpkeep, TellsTheCutoverWhatHasEnded) {
   OperatorWorld world(nullptr, [](Host& host) { host.cutover = *Cutover::Open(*host.store, {.salt = "s"}); });
   Upkeep upkeep(*world.host, world.metrics);
@@ -279,9 +297,14 @@ TEST(ServerUpkeep, TellsTheCutoverWhatHasEnded) {
       {CaptureText("pay_1"), payout("PAYOUT_REQUESTED", "po_1", R"(,"amount":{"asset":"USD/2","units":"300"})")});
   upkeep.RunOnce();
   EXPECT_EQ(world.host->cutover->Status().residue, 2);
-  // The one is canceled; the other was never held.
+  // The one is canceled. The other's request was rejected, and made again, before anybody looked: it is live, and stays what somebody has to pay.
+  const std::string later = R"({"type":"PAYOUT_REQUESTED","payout_id":"po_2","merchant_id":"m_1",)"
+                            R"("occurred_at":"2026-03-02T13:00:00Z","amount":{"asset":"USD/2","units":"200"}})";
   world.Settle({payout("PAYOUT_CANCELED", "po_1", ""),
-                payout("PAYOUT_REQUESTED", "po_2", R"(,"amount":{"asset":"USD/2","units":"9999"})")});
+                payout("PAYOUT_REQUESTED", "po_2", R"(,"amount":{"asset":"USD/2","units":"9999"})"), later});
+  upkeep.RunOnce();
+  EXPECT_EQ(world.host->cutover->Status().residue, 1);
+  world.Settle({payout("PAYOUT_PAID", "po_2", "")});
   upkeep.RunOnce();
   EXPECT_EQ(world.host->cutover->Status().residue, 0);
   EXPECT_THAT(upkeep.trouble(), ::testing::IsEmpty());
