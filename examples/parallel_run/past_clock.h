@@ -20,9 +20,9 @@ class PastClock : public Clock {
  public:
   absl::Time Now() override { return std::min(absl::Now(), absl::FromUnixSeconds(end_)); }
   // Over in every time zone, and not so long ago that the next day should have been closed.
-  void SetLastDay(absl::CivilDay last) {
-    end_ = absl::ToUnixSeconds(absl::FromCivil(absl::CivilSecond(last + 2), absl::UTCTimeZone()));
-  }
+  void SetLastDay(absl::CivilDay last) { Set(absl::FromCivil(absl::CivilSecond(last + 2), absl::UTCTimeZone())); }
+  // To the second.
+  void Set(absl::Time now) { end_ = absl::ToUnixSeconds(now); }
 
  private:
   std::atomic<int64_t> end_{std::numeric_limits<int64_t>::max()};

@@ -3,14 +3,9 @@
 // The ramp of a cutover, with a rollback on the way: northwind and a batch pay the payouts of the same merchants at one bank. See --help.
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <functional>
-#include <iterator>
-#include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,17 +13,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "examples/command_line.h"
-#include "examples/parallel_run/past_clock.h"
-#include "examples/simulated_rail/rail.h"
-#include "northwind/compare.h"
-#include "northwind/cutover.h"
-#include "northwind/ledger.h"
-#include "northwind/payout.h"
-#include "northwind/postgres.h"
-#include "northwind/scheduler.h"
-#include "northwind/settlement.h"
+#include "examples/parallel_run/ramp_batch.h"
+#include "examples/parallel_run/ramp_parts.h"
 #include "northwind/status.h"
-#include "northwind/store.h"
 
 namespace nw = northwind;
 namespace ex = northwind::examples;
@@ -51,157 +38,24 @@ constexpr char kHelp[] =
   --seed N           of the bank's faults (default 1)
   --help             this text
 
-5 % of merchants, 25 %, a rollback while payouts are under way, 25 % again, 100 %. Every payout is then looked up in the bank's books: paid
-twice, or not at all. The last line of standard output is JSON. Exit status: 0 done, and each payout was paid once or refused by the
+5 % of merchants, 25 %, a rollback while payouts are under way, 25 % again, 100 %, two business days each: what the batch has of a day is
+compared with the ledger, the day is closed, and must be clean, and the next raise goes by that. Every payout is then looked up in the bank's
+books: paid twice, or not at all. The last line of standard output is JSON. Exit status: 0 done, and each payout was paid once or refused by the
 bank; 1 it failed or one was not; 2 bad arguments.
 )";
 
 constexpr char kActor[] = "ramp";
 constexpr absl::Duration kPatience = absl::Minutes(10);
 constexpr absl::Duration kLook = absl::Milliseconds(20);
-constexpr absl::Duration kBankTakes = absl::Milliseconds(5);  // up to, for a call
-constexpr int64_t kCaptured = 100'000;
-constexpr int64_t kPaidOut = 60'000;
-
-struct Settings {
-  std::string ledger, compare, mapping, connection, bank;
-  int gate_days = 0;
-  uint64_t payouts = 0, merchants = 0, seed = 0;
-};
-
-struct Parts {
-  std::unique_ptr<nw::Store> store, kept;
-  std::unique_ptr<nw::Ledger> ledger;
-  std::unique_ptr<nw::Scheduler> scheduler;
-  std::unique_ptr<nw::Intake> intake;
-  std::unique_ptr<ex::PastClock> clock;
-  std::unique_ptr<nw::ParallelRun> run;
-  std::unique_ptr<nw::PostgresClaims> claims;
-  std::unique_ptr<nw::Cutover> cutover;
-  std::unique_ptr<ex::SimulatedRail> bank;
-  std::unique_ptr<nw::ClaimedRail> rail;
-  std::unique_ptr<nw::Payouts> payouts;
-};
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-absl::StatusOr<Parts> Open(const Settings& settings) {
-  Parts parts;
-  NW_ASSIGN_OR_RETURN(const std::string text, ReadFile(settings.mapping));
-  NW_ASSIGN_OR_RETURN(const nw::LegacyMapping mapping, nw::ParseMappingJson(text));
-  NW_ASSIGN_OR_RETURN(parts.store, nw::Store::Open({.path = settings.ledger}));
-  NW_ASSIGN_OR_RETURN(parts.ledger, nw::Ledger::Open(*parts.store));
-  NW_ASSIGN_OR_RETURN(parts.kept, nw::Store::Open({.path = settings.compare}));
-  parts.clock = std::make_unique<ex::PastClock>();
-  NW_ASSIGN_OR_RETURN(
-      parts.run,
-      nw::ParallelRun::Open(*parts.ledger, *parts.kept,
-                            {.mapping = mapping, .clock = parts.clock.get(), .gate_days = settings.gate_days}));
-  NW_ASSIGN_OR_RETURN(const auto days, parts.run->Days(absl::CivilDay(2000, 1, 1), absl::CivilDay(2200, 1, 1)));
-  for (const nw::DayFigures& day : days) {
-    if (day.state != nw::DayState::kOpen) parts.clock->SetLastDay(day.day);
-  }
-  NW_ASSIGN_OR_RETURN(parts.scheduler, nw::Scheduler::Open(*parts.store));
-  NW_ASSIGN_OR_RETURN(parts.intake,
-                      nw::Intake::Open(*parts.ledger, *parts.store, {.scheduler = parts.scheduler.get()}));
-  const nw::PostgresClaimsOptions claims{.connection = settings.connection};
-  NW_RETURN_IF_ERROR(nw::PostgresClaims::Migrate(claims));
-  NW_ASSIGN_OR_RETURN(parts.claims, nw::PostgresClaims::Open(claims));
-  // All stages in one hour, on the same clean days: what nobody does with money.
-  NW_ASSIGN_OR_RETURN(parts.cutover,
-                      nw::Cutover::Open(*parts.store, {.salt = "demonstration", .days_between_raises = 0}));
-  // What the bank has not got must be sent again, which waits for minutes if sending is stopped just then: so it gets everything.
-  NW_ASSIGN_OR_RETURN(
-      parts.bank, ex::SimulatedRail::Open(settings.bank, {.seed = settings.seed, .lost = 0, .latency = kBankTakes}));
-  parts.rail = std::make_unique<nw::ClaimedRail>(*parts.bank, *parts.claims, *parts.cutover);
-  nw::PayoutOptions options{.batch = 4};
-  options.policy.initial = absl::Milliseconds(20);
-  options.policy.cap = absl::Milliseconds(500);
-  NW_ASSIGN_OR_RETURN(
-      parts.payouts,
-      nw::Payouts::Open({*parts.ledger, *parts.store, *parts.scheduler, *parts.intake, *parts.rail}, options));
-  return parts;
-}
-
-// A payout as both systems know it.
-struct Asked {
-  std::string id;
-  std::string merchant;
-  nw::SettlementSystem system{};
-};
-
-nw::PaymentEvent EventOf(nw::EventType type, const std::string& merchant, int64_t units) {
-  nw::PaymentEvent event{.type = type};
-  event.occurred_at = absl::Now();
-  event.merchant_id = merchant;
-  if (units > 0) event.amount = nw::Money{.asset = {.code = "USD", .scale = 2}, .units = static_cast<uint64_t>(units)};
-  return event;
-}
-
-// ---- The batch ----------------------------------------------------------------------------------------------
-
-std::string BatchKey(const std::string& id) { return "batch_" + id; }
-
-// Pays what it can claim, one after the other, under keys of its own: the bank does not know that they are the same payouts.
-class Batch {
- public:
-  explicit Batch(Parts& parts) : parts_(parts) {}
-
-  absl::Status Pay(const std::vector<Asked>& payouts) {
-    std::vector<nw::PaymentEvent> ends;
-    for (const Asked& payout : payouts) {
-      nw::ClaimRequest claim{.id = payout.id,
-                             .merchant_id = payout.merchant,
-                             .system = nw::SettlementSystem::kBatch,
-                             .epoch = parts_.cutover->Status().epoch};
-      const uint64_t number = ++attempts_;
-      for (size_t i = 0; i < 8; ++i) claim.token[i] = static_cast<uint8_t>(number >> (8 * i));
-      NW_ASSIGN_OR_RETURN(const nw::ClaimVerdict verdict, parts_.claims->Claim(claim));
-      if (verdict == nw::ClaimVerdict::kOther) {
-        ++left_to_northwind_;
-        continue;
-      }
-      if (verdict == nw::ClaimVerdict::kStale) return absl::InternalError("the newest epoch is stale");
-      const nw::RailState state = Execute(payout);
-      const bool paid = state == nw::RailState::kPaid;
-      ends.push_back(EventOf(paid ? nw::EventType::kPayoutPaid : nw::EventType::kPayoutFailed, payout.merchant, 0));
-      ends.back().payout_id = payout.id;
-      ++paid_;
-    }
-    return parts_.intake->Apply(absl::MakeConstSpan(ends)).status();
-  }
-
-  uint64_t paid() const { return paid_; }
-  uint64_t left_to_northwind() const { return left_to_northwind_; }
-
- private:
-  nw::RailState Execute(const Asked& payout) {
-    const nw::PayoutInstruction instruction{.provider_key = BatchKey(payout.id),
-                                            .payout_id = payout.id,
-                                            .merchant_id = payout.merchant,
-                                            .asset = {.code = "USD", .scale = 2},
-                                            .amount = static_cast<uint64_t>(kPaidOut)};
-    nw::RailAnswer answer = parts_.bank->Submit(instruction);
-    while (answer.state != nw::RailState::kPaid && answer.state != nw::RailState::kFailed) {
-      answer =
-          answer.state == nw::RailState::kNotFound ? parts_.bank->Submit(instruction) : parts_.bank->Query(instruction);
-    }
-    return answer.state;
-  }
-
-  Parts& parts_;
-  uint64_t attempts_ = 0, paid_ = 0, left_to_northwind_ = 0;
-};
+// The gate takes days after that of the last raise alone, which is the first of the next stage.
+constexpr uint64_t kDaysOfStage = 2;
 
 // ---- Stages -------------------------------------------------------------------------------------------------
 
 class Ramp {
  public:
-  Ramp(Parts& parts, const Settings& settings) : parts_(parts), settings_(settings), batch_(parts) {}
+  Ramp(ex::RampParts& parts, const ex::RampSettings& settings)
+      : parts_(parts), settings_(settings), batch_(parts), today_(parts.last_day) {}
 
   absl::StatusOr<nlohmann::json> Play() {
     std::vector<std::string> merchants;
@@ -232,11 +86,61 @@ class Ramp {
     return parts_.cutover->PublishEpoch(*parts_.claims);
   }
 
+  // ---- Days
+
+  void BeginDay() {
+    ++today_;
+    parts_.clock->Set(Noon());
+  }
+  absl::Time Noon() const { return absl::FromCivil(absl::CivilSecond(today_) + int64_t{12} * 3600, parts_.zone); }
+
+  // When all payouts have come to their end: the batch's lines and totals come in, the day is closed, and must be clean.
+  absl::Status EndDay(const std::vector<ex::AskedPayout>& asked) {
+    NW_RETURN_IF_ERROR(AwaitEnds(asked));
+    std::vector<std::string> ids;
+    for (const ex::AskedPayout& payout : Of(asked, nw::SettlementSystem::kNorthwind)) ids.push_back(payout.id);
+    NW_RETURN_IF_ERROR(parts_.cutover->Finish(ids));
+    parts_.clock->Set(absl::FromCivil(absl::CivilSecond(today_ + 1) + int64_t{3600}, parts_.zone));
+    NW_ASSIGN_OR_RETURN(nw::DayFigures figures, batch_.CloseDay(today_));
+    NW_RETURN_IF_ERROR(ExplainRefused());
+    NW_ASSIGN_OR_RETURN(figures, parts_.run->CloseDay(today_, {.actor = kActor}));
+    if (!figures.clean()) return absl::InternalError(absl::StrCat(absl::FormatCivilTime(today_), " is not clean"));
+    for (const auto& [asset, sides] : figures.assets) {
+      stage_.compared += sides.ours.matched.count;
+      stage_.by_northwind += sides.ours.by_northwind.count;
+    }
+    stage_.payouts += asked.size();
+    stage_.assigned += ids.size();
+    ++stage_.days;
+    return absl::OkStatus();
+  }
+
+  // What the bank refuses northwind is paid by nobody, and the merchant has it in the balance again: a person looks at each, and says so.
+  absl::Status ExplainRefused() {
+    nw::DiscrepancyQuery query{.state = nw::DiscrepancyState::kOpen, .day = today_, .limit = nw::kMaxDiscrepancyPage};
+    do {
+      NW_ASSIGN_OR_RETURN(const nw::DiscrepancyPage page, parts_.run->ListDiscrepancies(query));
+      for (const nw::Discrepancy& found : page.discrepancies) {
+        const std::string_view prefix = "payout:";
+        if (!found.id.starts_with(prefix)) return absl::InternalError(absl::StrCat(found.id, ": ", found.detail));
+        NW_ASSIGN_OR_RETURN(const nw::Payout payout, parts_.payouts->GetPayout(found.id.substr(prefix.size())));
+        if (payout.state != nw::PayoutState::kFailed) {
+          return absl::InternalError(absl::StrCat(found.id, ": ", found.detail, "; ", Story(payout)));
+        }
+        NW_RETURN_IF_ERROR(
+            parts_.run->Explain(found.id, kActor, "the bank refused it; it is in the merchant's balance again"));
+        ++stage_.explained;
+      }
+      query.after = page.next;
+    } while (!query.after.empty());
+    return absl::OkStatus();
+  }
+
   // Payouts of all merchants in turn, assigned, and then held by the ledger, which both systems take them from.
-  absl::StatusOr<std::vector<Asked>> Ask() {
-    std::vector<Asked> asked;
+  absl::StatusOr<std::vector<ex::AskedPayout>> Ask(uint64_t count) {
+    std::vector<ex::AskedPayout> asked;
     std::vector<nw::RouteRequest> requests;
-    for (uint64_t n = 0; n < settings_.payouts; ++n) {
+    for (uint64_t n = 0; n < count; ++n) {
       asked.push_back({.id = absl::StrFormat("ramp_po_%08d", ++numbered_),
                        .merchant = Merchant(1 + numbered_ % settings_.merchants)});
       requests.push_back({.id = asked.back().id, .merchant_id = asked.back().merchant});
@@ -245,10 +149,11 @@ class Ramp {
     std::vector<nw::PaymentEvent> events;
     for (size_t i = 0; i < asked.size(); ++i) {
       asked[i].system = assignments[i].system;
-      events.push_back(EventOf(nw::EventType::kPaymentCaptured, asked[i].merchant, kCaptured));
+      events.push_back(ex::RampEvent(nw::EventType::kPaymentCaptured, asked[i].merchant, Noon(), ex::kRampCaptured));
       events.back().payment_id = absl::StrCat("pay_of_", asked[i].id);
-      events.push_back(EventOf(nw::EventType::kPayoutRequested, asked[i].merchant, kPaidOut));
+      events.push_back(ex::RampEvent(nw::EventType::kPayoutRequested, asked[i].merchant, Noon(), ex::kRampPaidOut));
       events.back().payout_id = asked[i].id;
+      batch_.Captured(asked[i], Noon());
     }
     NW_ASSIGN_OR_RETURN(const nw::IntakeResult result, parts_.intake->Apply(absl::MakeConstSpan(events)));
     for (const nw::EventOutcome& outcome : result.outcomes) {
@@ -258,16 +163,26 @@ class Ramp {
     return asked;
   }
 
+  // ---- Stages
+
   absl::Status Stage(const char* name) {
-    NW_ASSIGN_OR_RETURN(const std::vector<Asked> asked, Ask());
-    NW_RETURN_IF_ERROR(batch_.Pay(Of(asked, nw::SettlementSystem::kBatch)));
-    return End(name, asked, 0, 0);
+    for (uint64_t day = 0; day < kDaysOfStage; ++day) {
+      BeginDay();
+      // The first ones have what does not divide.
+      NW_ASSIGN_OR_RETURN(const std::vector<ex::AskedPayout> asked,
+                          Ask((settings_.payouts + kDaysOfStage - 1 - day) / kDaysOfStage));
+      NW_RETURN_IF_ERROR(batch_.Pay(Of(asked, nw::SettlementSystem::kBatch), Noon()));
+      NW_RETURN_IF_ERROR(EndDay(asked));
+    }
+    Tell(name, 0, 0);
+    return absl::OkStatus();
   }
 
   // With payouts of northwind under way: new ones go to the batch at once, and of the others it gets those that northwind has not
   // claimed. Which they are is a race, and has no wrong end.
   absl::Status RollBack() {
-    NW_ASSIGN_OR_RETURN(const std::vector<Asked> asked, Ask());
+    BeginDay();
+    NW_ASSIGN_OR_RETURN(const std::vector<ex::AskedPayout> asked, Ask(settings_.payouts));
     NW_RETURN_IF_ERROR(AwaitBegun(Of(asked, nw::SettlementSystem::kNorthwind)));
     NW_RETURN_IF_ERROR(parts_.cutover->RouteToBatch(kActor, "odd figures"));
     NW_RETURN_IF_ERROR(parts_.cutover->StopSending(kActor, "odd figures"));
@@ -278,29 +193,32 @@ class Ramp {
       NW_ASSIGN_OR_RETURN(page, parts_.cutover->Residue(*parts_.claims, page.next, nw::kMaxAuditPage));
       for (const auto& item : page.items) residue.push_back(item.assignment.id);
     } while (!page.next.empty());
-    NW_ASSIGN_OR_RETURN(const nw::HandBackResult back,
-                        parts_.cutover->HandBack(*parts_.claims, residue, kActor, "the batch pays them"));
+    NW_ASSIGN_OR_RETURN(
+        const nw::HandBackResult back,
+        parts_.cutover->HandBack(*parts_.claims, residue, kActor, "the batch pays them", parts_.ledger.get()));
     // The batch tries all of them: what is northwind's it cannot claim.
-    NW_RETURN_IF_ERROR(batch_.Pay(asked));
+    NW_RETURN_IF_ERROR(batch_.Pay(asked, Noon()));
     NW_RETURN_IF_ERROR(parts_.cutover->ResumeSending(kActor, "what is left is northwind's to end"));
     NW_RETURN_IF_ERROR(parts_.cutover->PublishEpoch(*parts_.claims));
-    return End("25 %, rolled back on the way", asked, back.handed, back.kept);
+    NW_RETURN_IF_ERROR(EndDay(asked));
+    Tell("25 %, rolled back on the way", back.handed, back.kept);
+    return absl::OkStatus();
   }
 
-  static std::vector<Asked> Of(const std::vector<Asked>& asked, nw::SettlementSystem system) {
-    std::vector<Asked> found;
-    for (const Asked& payout : asked) {
+  static std::vector<ex::AskedPayout> Of(const std::vector<ex::AskedPayout>& asked, nw::SettlementSystem system) {
+    std::vector<ex::AskedPayout> found;
+    for (const ex::AskedPayout& payout : asked) {
       if (payout.system == system) found.push_back(payout);
     }
     return found;
   }
 
   // Waits until northwind is about to pay, or has paid, a third of them.
-  absl::Status AwaitBegun(const std::vector<Asked>& asked) {
+  absl::Status AwaitBegun(const std::vector<ex::AskedPayout>& asked) {
     const absl::Time deadline = absl::Now() + kPatience;
     for (;;) {
       size_t begun = 0;
-      for (const Asked& payout : asked) {
+      for (const ex::AskedPayout& payout : asked) {
         const absl::StatusOr<nw::Payout> found = parts_.payouts->GetPayout(payout.id);
         if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
         begun += found.ok() && found->state != nw::PayoutState::kRequested;
@@ -321,10 +239,9 @@ class Ramp {
     return payout->next_attempt ? absl::StrCat(story, "; next ", absl::FormatTime(*payout->next_attempt)) : story;
   }
 
-  // Waits until all of them have come to their end.
-  absl::Status End(const char* name, const std::vector<Asked>& asked, uint64_t handed, uint64_t kept) {
+  absl::Status AwaitEnds(const std::vector<ex::AskedPayout>& asked) {
     const absl::Time deadline = absl::Now() + kPatience;
-    for (const Asked& payout : asked) {
+    for (const ex::AskedPayout& payout : asked) {
       for (;;) {
         const absl::StatusOr<nw::Payout> found = parts_.payouts->GetPayout(payout.id);
         if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
@@ -335,26 +252,29 @@ class Ramp {
         absl::SleepFor(kLook);
       }
     }
-    std::vector<std::string> ids;
-    for (const Asked& payout : Of(asked, nw::SettlementSystem::kNorthwind)) ids.push_back(payout.id);
-    NW_RETURN_IF_ERROR(parts_.cutover->Finish(ids));
+    return absl::OkStatus();
+  }
+
+  void Tell(const char* name, uint64_t handed, uint64_t kept) {
     const nw::CutoverStatus status = parts_.cutover->Status();
     stages_.push_back({{"stage", name},
                        {"threshold", status.threshold},
                        {"routed_to_batch", status.routed_to_batch},
-                       {"payouts", asked.size()},
-                       {"northwind", ids.size()},
+                       {"days", stage_.days},
+                       {"payouts", stage_.payouts},
+                       {"northwind", stage_.assigned},
+                       {"compared", stage_.compared},
+                       {"by_northwind", stage_.by_northwind},
+                       {"explained", stage_.explained},
                        {"handed_back", handed},
                        {"kept", kept},
                        {"residue", status.residue}});
-    std::printf("  %-30s %6zu payouts, %6zu assigned to northwind", name, asked.size(), ids.size());
-    if (handed + kept > 0) {
-      std::printf(", %llu of them handed back, %llu kept", static_cast<unsigned long long>(handed),
-                  static_cast<unsigned long long>(kept));
-    }
-    std::printf("\n");
+    absl::PrintF("  %-30s %d clean days, %6d payouts, %6d assigned to northwind", name, stage_.days, stage_.payouts,
+                 stage_.assigned);
+    if (handed + kept > 0) absl::PrintF(", %d of them handed back, %d kept", handed, kept);
+    absl::PrintF("\n");
     std::fflush(stdout);
-    return absl::OkStatus();
+    stage_ = {};
   }
 
   // What the bank says of every payout, under the keys of both systems.
@@ -366,9 +286,9 @@ class Ramp {
       return found == books.executions.end() ? uint64_t{0} : found->second;
     };
     uint64_t twice = 0, unpaid = 0, refused = 0, by_northwind = 0, by_batch = 0;
-    for (const Asked& payout : all_) {
+    for (const ex::AskedPayout& payout : all_) {
       NW_ASSIGN_OR_RETURN(const nw::Payout found, parts_.payouts->GetPayout(payout.id));
-      const uint64_t ours = executed(found.provider_key), theirs = executed(BatchKey(payout.id));
+      const uint64_t ours = executed(found.provider_key), theirs = executed(ex::RampBatch::BatchKey(payout.id));
       by_northwind += ours;
       by_batch += theirs;
       twice += ours + theirs > 1;
@@ -389,16 +309,22 @@ class Ramp {
                           {"audit_lines", log.size()}};
   }
 
-  Parts& parts_;
-  const Settings& settings_;
-  Batch batch_;
+  struct StageFigures {
+    uint64_t days = 0, payouts = 0, assigned = 0, compared = 0, by_northwind = 0, explained = 0;
+  };
+
+  ex::RampParts& parts_;
+  const ex::RampSettings& settings_;
+  ex::RampBatch batch_;
+  absl::CivilDay today_;
   uint64_t numbered_ = 0;
-  std::vector<Asked> all_;
+  std::vector<ex::AskedPayout> all_;
+  StageFigures stage_;
   nlohmann::json stages_ = nlohmann::json::array();
 };
 
-absl::Status Run(const Settings& settings) {
-  NW_ASSIGN_OR_RETURN(Parts parts, Open(settings));
+absl::Status Run(const ex::RampSettings& settings) {
+  NW_ASSIGN_OR_RETURN(ex::RampParts parts, ex::RampParts::Open(settings));
   Ramp ramp(parts, settings);
   NW_ASSIGN_OR_RETURN(const nlohmann::json figures, ramp.Play());
   std::printf("%s\n", figures.dump().c_str());
@@ -408,14 +334,14 @@ absl::Status Run(const Settings& settings) {
 }
 
 // An error message, or nothing.
-std::string ReadArguments(ex::CommandLine& line, Settings& settings) {
+std::string ReadArguments(ex::CommandLine& line, ex::RampSettings& settings) {
   settings.ledger = line.Text("--ledger", "");
   settings.compare = line.Text("--compare", "");
   settings.mapping = line.Text("--mapping", "");
   settings.connection = line.Text("--connection", "");
   settings.bank = line.Text("--bank", "");
   settings.gate_days = static_cast<int>(line.Number("--gate-days", 14, 1, 365));
-  settings.payouts = line.Number("--payouts", 500, 1, nw::kMaxAssignBatch);
+  settings.payouts = line.Number("--payouts", 500, kDaysOfStage, nw::kMaxAssignBatch);
   settings.merchants = line.Number("--merchants", 400, 1, nw::kMaxAssignBatch);
   settings.seed = line.Number("--seed", 1, 0, UINT64_MAX);
   if (!line.ok()) return line.error();
@@ -434,7 +360,7 @@ int main(int argc, char** argv) {
     std::fputs(kHelp, stdout);
     return EXIT_SUCCESS;
   }
-  Settings settings;
+  ex::RampSettings settings;
   if (const std::string error = ReadArguments(line, settings); !error.empty()) {
     std::fprintf(stderr, "ramp: %s (--help tells more)\n", error.c_str());
     return 2;

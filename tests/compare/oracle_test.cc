@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Random histories of both sides, with corrections, closings and reopenings, against a model that keeps all rows in memory and says of
+// Random histories of both sides, with corrections, closings, reopenings and payouts that turn out to be northwind's or the batch's, against a model that keeps all rows in memory and says of
 // each id, by the words of docs/parallel-run.md alone, what differs.
 #include <algorithm>
 #include <map>
@@ -27,6 +27,7 @@ struct ModelRow {
   int day = 0;
   bool late = false;
   bool skipped = false;
+  bool Pays() const { return status != "FAILED" && status != "CANCELED"; }
   auto Content() const { return std::tie(units, merchant, asset, fee, status, day); }
   using Order = std::tuple<int, int64_t, std::string, std::string, int64_t, size_t>;
   Order InOrder() const {
@@ -37,7 +38,7 @@ struct ModelRow {
 };
 
 struct Counts {
-  uint64_t ingested = 0, matched = 0, mismatched = 0, pending = 0, ignored = 0;
+  uint64_t ingested = 0, matched = 0, mismatched = 0, pending = 0, ignored = 0, by_northwind = 0;
   auto operator<=>(const Counts&) const = default;
 };
 
@@ -48,7 +49,7 @@ struct Expected {
 };
 
 Expected Judge(const std::vector<ModelRow>& ours_in, const std::vector<ModelRow>& theirs_in, bool anonymous,
-               const std::set<int>& closed) {
+               bool northwind, const std::set<int>& closed) {
   Expected out;
   const auto at = [&](const ModelRow& row, bool theirs) -> Counts& { return out.counts[{row.day, row.asset, theirs}]; };
   std::vector<ModelRow> ours = ours_in, theirs, our_kin, their_kin;
@@ -110,6 +111,7 @@ Expected Judge(const std::vector<ModelRow>& ours_in, const std::vector<ModelRow>
     }
     if (!best) break;
     out.classes.merge(differences(ours[bi], theirs[bj]));
+    if (northwind && theirs[bj].Pays()) out.classes.insert(DiscrepancyClass::kDuplicate);
     ++at(ours[bi], false).mismatched;
     ++at(theirs[bj], true).mismatched;
     our_kin.push_back(ours[bi]);
@@ -119,10 +121,17 @@ Expected Judge(const std::vector<ModelRow>& ours_in, const std::vector<ModelRow>
   }
   const auto alone = [&](const std::vector<ModelRow>& rows, const std::vector<ModelRow>& kin, bool is_theirs) {
     for (const ModelRow& row : rows) {
+      if (northwind && !is_theirs && row.status == "PAID") {
+        ++at(row, false).ignored;
+        ++at(row, false).by_northwind;
+        continue;
+      }
+      const bool both_pay = northwind && is_theirs && row.Pays();
+      if (both_pay) out.classes.insert(DiscrepancyClass::kDuplicate);
       const bool twice =
           std::any_of(kin.begin(), kin.end(), [&](const ModelRow& k) { return k.Content() == row.Content(); });
       if (!closed.contains(row.day) && (anonymous || !twice)) {
-        ++at(row, is_theirs).pending;
+        ++(both_pay ? at(row, true).mismatched : at(row, is_theirs).pending);
         continue;
       }
       ++at(row, is_theirs).mismatched;
@@ -133,11 +142,16 @@ Expected Judge(const std::vector<ModelRow>& ours_in, const std::vector<ModelRow>
   };
   alone(ours, our_kin, false);
   alone(theirs, their_kin, true);
+  const auto both_pay = [northwind](const std::pair<ModelRow, ModelRow>& pair) {
+    return northwind && pair.second.Pays();
+  };
+  if (std::any_of(equal.begin(), equal.end(), both_pay)) out.classes.insert(DiscrepancyClass::kDuplicate);
   const bool agrees = out.classes.empty();
-  for (const auto& [mine, twin] : equal) {
-    const bool late = agrees && (mine.late || twin.late);
-    ++(late ? at(mine, false).mismatched : at(mine, false).matched);
-    ++(late ? at(twin, true).mismatched : at(twin, true).matched);
+  for (const auto& pair : equal) {
+    const auto& [mine, twin] = pair;
+    const bool late = agrees && (mine.late || twin.late), differs = late || both_pay(pair);
+    ++(differs ? at(mine, false).mismatched : at(mine, false).matched);
+    ++(differs ? at(twin, true).mismatched : at(twin, true).matched);
     if (late) out.classes.insert(DiscrepancyClass::kLate);
   }
   return out;
@@ -145,7 +159,13 @@ Expected Judge(const std::vector<ModelRow>& ours_in, const std::vector<ModelRow>
 
 class Oracle {
  public:
-  explicit Oracle(uint64_t seed) : random_(seed) {}
+  explicit Oracle(uint64_t seed) : random_(seed) {
+    world_.options_of_run_.is_ours = [this](Leg leg, std::string_view id, std::string_view) {
+      EXPECT_EQ(leg, Leg::kPayout);
+      return absl::StatusOr<bool>(answers_.contains(absl::StrCat("payout:", std::string(id))));
+    };
+    world_.ReopenRun();
+  }
 
   void Run(uint64_t steps) {
     world_.clock_.Set(Noon(kDay + 10));
@@ -167,7 +187,8 @@ class Oracle {
     if (what < 42) return Refund();
     if (what < 52) return Payout();
     if (what < 60) return EndPayout();
-    if (what < 92) return Batch();
+    if (what < 86) return Batch();
+    if (what < 92) return Answer();
     return Close();
   }
 
@@ -231,6 +252,12 @@ class Oracle {
     if (cents > 0) found->second[0].units = -static_cast<int64_t>(cents);
   }
 
+  // Somebody claims a payout, or gives it back; what is known of it changes when a day of it is closed.
+  void Answer() {
+    const std::string name = absl::StrCat("payout:o", random_.Below(6));
+    if (answers_.erase(name) == 0) answers_.insert(name);
+  }
+
   // A few rows of the batch, mostly right, some of them corrections.
   void Batch() {
     std::vector<Line> lines;
@@ -288,6 +315,18 @@ class Oracle {
     const int day = AnyDay();
     world_.Close(kDay + day);
     closed_.insert(day);
+    const auto ask = [&](const std::string& name, const ModelRow& row) {
+      if (!name.starts_with("payout:") || row.day != day) return;
+      if (answers_.contains(name)) {
+        northwind_.insert(name);
+      } else {
+        northwind_.erase(name);
+      }
+    };
+    for (const auto& [name, rows] : ours_) {
+      for (const ModelRow& row : rows) ask(name, row);
+    }
+    for (const auto& [id, row] : theirs_) ask(row.first, row.second);
   }
 
   absl::Time Moment(int day) { return Noon(kDay + day) + absl::Nanoseconds(++moments_); }
@@ -300,7 +339,7 @@ class Oracle {
     std::map<std::string, std::set<DiscrepancyClass>> expected, found;
     for (const auto& [name, sides] : items) {
       const bool anonymous = name.starts_with("refund:") && name.find('/') == std::string::npos;
-      Expected one = Judge(sides.first, sides.second, anonymous, closed_);
+      Expected one = Judge(sides.first, sides.second, anonymous, northwind_.contains(name), closed_);
       if (!one.classes.empty()) expected[name] = one.classes;
       for (const auto& [key, c] : one.counts) {
         Counts& sum = counts[key];
@@ -309,6 +348,7 @@ class Oracle {
         sum.mismatched += c.mismatched;
         sum.pending += c.pending;
         sum.ignored += c.ignored;
+        sum.by_northwind += c.by_northwind;
       }
     }
     for (const Discrepancy& discrepancy :
@@ -327,7 +367,8 @@ class Oracle {
                                     : theirs                      ? sides->second.theirs
                                                                   : sides->second.ours;
           EXPECT_EQ(Counts({coverage.ingested.count, coverage.matched.count, coverage.mismatched.count,
-                            coverage.pending.count, coverage.ignored.count}) <=> (counts[{day, asset, theirs}]),
+                            coverage.pending.count, coverage.ignored.count, coverage.by_northwind.count}) <=>
+                        (counts[{day, asset, theirs}]),
                     std::strong_ordering::equal)
               << "day " << day << " " << asset << (theirs ? " theirs" : " ours");
         }
@@ -340,6 +381,7 @@ class Oracle {
   std::map<std::string, std::vector<ModelRow>> ours_;
   std::map<std::string, std::pair<std::string, ModelRow>> theirs_;  // by row id: of which item
   std::set<int> closed_;
+  std::set<std::string> answers_, northwind_;  // payouts that are northwind's: as who is asked says; as was answered
   int moments_ = 0;
 };
 

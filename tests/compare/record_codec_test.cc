@@ -68,6 +68,31 @@ TEST(RecordCodec, Item) {
   EXPECT_THAT(DecodeItem("payout:po_1", bytes), IsOkAndHolds(item));
 }
 
+TEST(RecordCodec, WhatNorthwindPays) {
+  Item item = Item::Named("payout:po_1");
+  item.northwind = true;
+  item.ours.push_back({.records = {7},
+                       .merchant_id = "m1",
+                       .asset = {"USD", 2},
+                       .units = -2500,
+                       .status = LegStatus::kPaid,
+                       .at = absl::FromUnixNanos(1),
+                       .day = kDay,
+                       .hour = 12,
+                       .fate = RowFate::kByNorthwind});
+  const std::string bytes = EncodeItem(item);
+  EXPECT_EQ(Hex(bytes), "0108010107026d310355534402872700030202c4c0020c00060000");
+  EXPECT_THAT(DecodeItem("payout:po_1", bytes), IsOkAndHolds(item));
+  const Terms terms{.days = *BusinessDays::Make("UTC", absl::ZeroDuration()), .statuses = true};
+  const auto entries = IndexEntriesOf(item, terms);
+  ASSERT_EQ(entries.size(), 1);
+  EXPECT_EQ(Hex(entries[0].second), "010201b60355534402872703");
+  const auto entry = DecodeIndexEntry(entries[0].first, entries[0].second);
+  ASSERT_TRUE(entry.ok());
+  EXPECT_TRUE(entry->by_northwind());
+  EXPECT_TRUE(entry->rows.at(0).by_northwind);
+}
+
 TEST(RecordCodec, EveryPieceOfAnItemIsNeededAndNothingMayFollow) {
   const std::string bytes = EncodeItem(Sample());
   for (size_t n = 0; n < bytes.size(); ++n) {

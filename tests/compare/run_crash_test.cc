@@ -32,7 +32,7 @@ std::map<std::string, std::string> Look(RunWorld& world) {
     for (const auto& [asset, sides] : day.assets) {
       for (const Coverage* c : {&sides.ours, &sides.theirs}) {
         absl::StrAppend(&text, " ", asset, " ", Show(c->ingested), " ", Show(c->matched), " ", Show(c->mismatched), " ",
-                        Show(c->pending), " ", Show(c->ignored));
+                        Show(c->pending), " ", Show(c->ignored), " ", Show(c->by_northwind));
       }
     }
   }
@@ -41,7 +41,7 @@ std::map<std::string, std::string> Look(RunWorld& world) {
 
 using Step = std::function<absl::Status(RunWorld&)>;
 
-// A day from its first row to its second closing.
+// A day from its first row to its second closing. Two payouts are northwind's: one paid, and one that the batch pays too.
 std::vector<Step> Steps() {
   const auto ingest = [](std::string next, std::vector<Line> lines) {
     return [next = std::move(next), lines = std::move(lines)](RunWorld& world) {
@@ -62,7 +62,8 @@ std::vector<Step> Steps() {
                        {.row = "2", .ref = "pay_2", .amount = "9.00"},
                        {.row = "2", .ref = "pay_3", .amount = "3.00"},
                        {.row = "4", .ref = "pay_9", .amount = "1.00"},
-                       {.row = "5", .ref = "pay_5", .amount = "?"}}),
+                       {.row = "5", .ref = "pay_5", .amount = "?"},
+                       {.row = "7", .type = "PAY", .ref = "po_2", .amount = "2.00"}}),
       close,
       ingest("second",
              {{.row = "6", .ref = "pay_2", .amount = "2.00"}, {.row = "4", .ref = "pay_4", .amount = "4.10"}}),
@@ -73,6 +74,12 @@ std::vector<Step> Steps() {
 void Prepare(RunWorld& world) {
   std::vector<PaymentEvent> events;
   for (uint64_t i = 1; i <= 4; ++i) events.push_back(Capture(absl::StrCat("pay_", i), i * 100));
+  for (const std::string id : {"po_1", "po_2"}) {
+    events.push_back(OfPayout(EventType::kPayoutRequested, id, Noon(), 200));
+    events.push_back(OfPayout(EventType::kPayoutPaid, id, Noon()));
+  }
+  world.options_of_run_.is_ours = [](Leg, std::string_view, std::string_view) { return true; };
+  world.ReopenRun();
   world.Apply(events);
 }
 
@@ -100,6 +107,8 @@ TEST(Crash, WhereverThePowerIsCutNothingIsLostAndNothingIsThereTwice) {
   Prepare(world);
   for (const Step& step : Steps()) ASSERT_THAT(step(world), IsOk());
   const auto wanted = Look(world);
+  EXPECT_EQ(world.Day().assets.at("USD/2").ours.by_northwind, (CountAndSum{1, -200}));
+  EXPECT_EQ(world.ClassesOf("payout:po_2"), std::vector{DiscrepancyClass::kDuplicate});
   uint64_t tried = 0;
   bool cut = true;
   for (uint64_t changes = 0; cut && !HasFailure(); changes += TestStride(), ++tried) {
@@ -124,8 +133,8 @@ TEST(Crash, AMappingThatIsHalfReadIsReadToItsEnd) {
     if (run.ok()) world.run_ = *std::move(run);
     world.CrashAll();
     world.Check();
-    EXPECT_EQ(world.Day(kDay + 1).assets.at("USD/2").ours.ingested.count, 4);
-    EXPECT_EQ(world.List({.state = DiscrepancyState::kOpen, .first_class = DiscrepancyClass::kUnreadable}).size(), 5);
+    EXPECT_EQ(world.Day(kDay + 1).assets.at("USD/2").ours.ingested.count, 6);
+    EXPECT_EQ(world.List({.state = DiscrepancyState::kOpen, .first_class = DiscrepancyClass::kUnreadable}).size(), 6);
   }
   EXPECT_GE(tried * TestStride(), 5);
 }

@@ -62,6 +62,17 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(self.figures["paid_by_northwind"] + self.figures["paid_by_batch"]
                          + self.figures["refused_by_bank"], PAYOUTS * len(stages))
 
+    def test_each_stage_is_judged_by_days_of_its_own_and_what_northwind_paid_is_not_missed_in_the_batch(self):
+        stages = self.figures["stages"]
+        for stage in stages:
+            self.assertEqual(stage["days"], 1 if stage["handed_back"] + stage["kept"] else 2, stage)
+            northwinds = stage["northwind"] - stage["handed_back"]
+            self.assertEqual(stage["by_northwind"] + stage["explained"], northwinds, stage)
+            # A payment and a payout each; the batch has no row of what northwind paid, or tried to.
+            self.assertEqual(stage["compared"], 2 * stage["payouts"] - northwinds, stage)
+        self.assertEqual(sum(stage["by_northwind"] for stage in stages), self.figures["paid_by_northwind"])
+        self.assertGreater(self.figures["paid_by_northwind"], 0)
+
 
 class JudgementTest(unittest.TestCase):
     AFFECTED = {"rounding": {"class": "fee", "ids": ["capture:a", "capture:b"]},
