@@ -34,7 +34,7 @@ Response MakeChange(Host& host, const OperatorChange& change, const Request& req
   const auto param = request.params.find(change.subject);
   const Change asked{.action = change.name,
                      .subject = param == request.params.end() ? change.subject : param->second,
-                     .asked = Shortened(*body),
+                     .asked = Shortened(change.logged ? change.logged(*body) : *body),
                      .emergency = change.emergency};
   std::optional<absl::Status> failed;
   Response response = Audited(*host.audit, request, caller, asked, [&]() -> absl::StatusOr<Outcome> {
@@ -84,7 +84,7 @@ void AddRead(Router& router, std::string pattern, std::string name, Read read, Q
 
 void AddChange(Router& router, Host& host, OperatorChange change) {
   Route route{.method = change.method, .pattern = change.pattern, .name = change.name, .scope = Scope::kOperatorWrite};
-  route.max_body = 1 << 20;
+  route.max_body = change.max_body;
   route.handler = [&host, change = std::move(change)](const Request& request, const Caller& caller) {
     return MakeChange(host, change, request, caller);
   };

@@ -40,6 +40,9 @@ struct OperatorChange {
   std::vector<std::string_view> fields;  // of the body, which may be missing if none of them is needed
   int status = 200;
   bool emergency = false;  // Change::emergency
+  size_t max_body = 1 << 20;
+  // What the audit trail keeps of the body; null: all of it, long lists by their beginning.
+  std::function<Json(const Json& body)> logged = nullptr;
   // The actor is Caller::actor.
   std::function<absl::StatusOr<Json>(const Request&, const Caller&, const Json& body)> run;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
 #include "examples/reference_server/api/operator.h"
+#include "examples/reference_server/api/parallel_run_routes.h"
 #include "northwind/amount.h"
 #include "northwind/compare.h"
 #include "northwind/status.h"
@@ -14,22 +15,8 @@
 namespace northwind::server {
 namespace {
 
-constexpr char kPath[] = "/v1/operator/parallel-run";
 const absl::CivilDay kFirstDay(2000, 1, 1);
 const absl::CivilDay kLastDay(2199, 12, 31);
-
-absl::StatusOr<ParallelRun*> RunOf(const Host& host) {
-  if (host.run == nullptr) return NotConfigured("there is no parallel run: give the server compare-mapping");
-  return host.run.get();
-}
-
-absl::StatusOr<absl::CivilDay> ParseDay(const std::string& text) {
-  absl::CivilDay day;
-  if (!absl::ParseCivilTime(text, &day) || absl::FormatCivilTime(day) != text) {
-    return absl::InvalidArgumentError("a day must be written as 2026-03-01");
-  }
-  return day;
-}
 
 absl::StatusOr<absl::CivilDay> DayOf(const ListQuery& query, const char* name, absl::CivilDay otherwise) {
   const auto text = query.text(name);
@@ -37,15 +24,16 @@ absl::StatusOr<absl::CivilDay> DayOf(const ListQuery& query, const char* name, a
   return ParseDay(*text);
 }
 
-std::string Signed(absl::int128 units) { return FormatUnits(units, 0); }
-std::string DayText(absl::CivilDay day) { return absl::FormatCivilTime(day); }
-
-Json CountJson(const CountAndSum& figures) { return {{"count", figures.count}, {"sum", Signed(figures.sum)}}; }
+Json CountJson(const CountAndSum& figures) { return {{"count", figures.count}, {"sum", SignedText(figures.sum)}}; }
 
 Json CoverageJson(const Coverage& coverage) {
-  return {{"ingested", CountJson(coverage.ingested)},     {"matched", CountJson(coverage.matched)},
-          {"mismatched", CountJson(coverage.mismatched)}, {"pending", CountJson(coverage.pending)},
-          {"ignored", CountJson(coverage.ignored)},       {"holds", coverage.holds()}};
+  return {{"ingested", CountJson(coverage.ingested)},
+          {"matched", CountJson(coverage.matched)},
+          {"mismatched", CountJson(coverage.mismatched)},
+          {"pending", CountJson(coverage.pending)},
+          {"ignored", CountJson(coverage.ignored)},
+          {"by_northwind", CountJson(coverage.by_northwind)},
+          {"holds", coverage.holds()}};
 }
 
 Json DayJson(const DayFigures& day) {
@@ -65,7 +53,8 @@ Json DayJson(const DayFigures& day) {
           {"rules_hash", day.rules_hash},
           {"sound", day.sound},
           {"clean", day.clean()},
-          {"incomplete", day.incomplete}};
+          {"incomplete", day.incomplete},
+          {"totals_told", day.totals_told}};
 }
 
 Json RowJson(const SettledRow& row) {
@@ -73,8 +62,8 @@ Json RowJson(const SettledRow& row) {
           {"id", row.id},
           {"merchant_id", row.merchant_id},
           {"asset", row.asset.ToString()},
-          {"units", Signed(row.units)},
-          {"fee", row.fee ? Json(Signed(*row.fee)) : Json()},
+          {"units", SignedText(row.units)},
+          {"fee", row.fee ? Json(SignedText(*row.fee)) : Json()},
           {"status", row.status ? Json(Name(*row.status)) : Json()},
           {"day", DayText(row.day)},
           {"at", row.at ? TimeJson(*row.at) : Json()}};
@@ -134,11 +123,15 @@ absl::StatusOr<Json> ListDays(const Host& host, const Request& request) {
   return PageJson(std::move(data), "");
 }
 
-absl::StatusOr<Json> CloseDay(const Host& host, const Request& request, const Caller& caller) {
+absl::StatusOr<Json> CloseDay(const Host& host, const Request& request, const Caller& caller, const Json& body) {
   NW_ASSIGN_OR_RETURN(ParallelRun * run, RunOf(host));
   NW_ASSIGN_OR_RETURN(const absl::CivilDay day, ParseDay(request.param("day")));
+  CloseDayOptions options{.actor = caller.actor};
+  if (const auto expected = body.find("expected"); expected != body.end()) {
+    NW_ASSIGN_OR_RETURN(options.expected, ParseTotals(*expected, "expected"));
+  }
   NW_RETURN_IF_ERROR(run->CatchUp());
-  NW_ASSIGN_OR_RETURN(const DayFigures figures, run->CloseDay(day, {.actor = caller.actor}));
+  NW_ASSIGN_OR_RETURN(const DayFigures figures, run->CloseDay(day, options));
   return DayJson(figures);
 }
 
@@ -210,7 +203,7 @@ using Decide = absl::Status (ParallelRun::*)(std::string_view, std::string_view,
 void AddDecision(Router& router, Host& host, const char* verb, const char* name, Decide decide) {
   AddChange(
       router, host,
-      {.pattern = absl::StrCat(kPath, "/discrepancies/{id}/", verb),
+      {.pattern = absl::StrCat(kParallelRunPath, "/discrepancies/{id}/", verb),
        .name = name,
        .subject = "id",
        .fields = {"reason"},
@@ -224,27 +217,45 @@ void AddDecision(Router& router, Host& host, const char* verb, const char* name,
 
 }  // namespace
 
+absl::StatusOr<ParallelRun*> RunOf(const Host& host) {
+  if (host.run == nullptr) return NotConfigured("there is no parallel run: give the server compare-mapping");
+  return host.run.get();
+}
+
+absl::StatusOr<absl::CivilDay> ParseDay(const std::string& text) {
+  absl::CivilDay day;
+  if (!absl::ParseCivilTime(text, &day) || absl::FormatCivilTime(day) != text) {
+    return absl::InvalidArgumentError("a day must be written as 2026-03-01");
+  }
+  return day;
+}
+
+std::string DayText(absl::CivilDay day) { return absl::FormatCivilTime(day); }
+std::string SignedText(absl::int128 units) { return FormatUnits(units, 0); }
+
 void AddParallelRunRoutes(Router& router, Host& host) {
+  AddParallelRunInputRoutes(router, host);
   AddRead(
-      router, absl::StrCat(kPath, "/days"), "listRunDays",
+      router, absl::StrCat(kParallelRunPath, "/days"), "listRunDays",
       [&host](const Request& request) { return ListDays(host, request); }, Queries::kChecked);
   AddChange(router, host,
-            {.pattern = absl::StrCat(kPath, "/days/{day}/close"),
+            {.pattern = absl::StrCat(kParallelRunPath, "/days/{day}/close"),
              .name = "closeRunDay",
              .subject = "day",
-             .run = [&host](const Request& request, const Caller& caller, const Json&) {
-               return CloseDay(host, request, caller);
+             .fields = {"expected"},
+             .run = [&host](const Request& request, const Caller& caller, const Json& body) {
+               return CloseDay(host, request, caller, body);
              }});
   AddRead(
-      router, absl::StrCat(kPath, "/discrepancies"), "listDiscrepancies",
+      router, absl::StrCat(kParallelRunPath, "/discrepancies"), "listDiscrepancies",
       [&host](const Request& request) { return ListDiscrepancies(host, request); }, Queries::kChecked);
-  AddRead(router, absl::StrCat(kPath, "/discrepancies/{id}"), "getDiscrepancy",
+  AddRead(router, absl::StrCat(kParallelRunPath, "/discrepancies/{id}"), "getDiscrepancy",
           [&host](const Request& request) { return GetDiscrepancy(host, request); });
   AddDecision(router, host, "explain", "explainDiscrepancy", &ParallelRun::Explain);
   AddDecision(router, host, "resolve", "resolveDiscrepancy", &ParallelRun::Resolve);
   AddDecision(router, host, "reopen", "reopenDiscrepancy", &ParallelRun::Reopen);
-  AddRead(router, absl::StrCat(kPath, "/gate"), "getGate", [&host](const Request&) { return Gate(host); });
-  router.Add({.pattern = absl::StrCat(kPath, "/report"),
+  AddRead(router, absl::StrCat(kParallelRunPath, "/gate"), "getGate", [&host](const Request&) { return Gate(host); });
+  router.Add({.pattern = absl::StrCat(kParallelRunPath, "/report"),
               .name = "getRunReport",
               .scope = Scope::kOperatorRead,
               .handler = [&host](const Request& request, const Caller&) {

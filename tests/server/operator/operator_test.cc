@@ -352,6 +352,90 @@ TEST(OperatorRoutes, DaysAreClosedAndDifferencesExplained) {
   EXPECT_THAT(world.Get(path + "/report?format=html").text, HasSubstr("<html"));
 }
 
+// The gate opens in a server that stands alone: rows and totals come in, two days are closed.
+TEST(OperatorRoutes, RowsAndTotalsOfTheBatchComeInAndTheGateOpens) {
+  TempDir files;
+  const std::string mapping = files / "mapping.json";
+  std::ofstream(mapping)
+      << R"({"row_id":"id","only_leg":"capture","id":"payment","merchant_id":"merchant","asset":"asset","amount":"amount","day":"day"})";
+  OperatorWorld world([&](ServerOptions& options) {
+    options.compare_mapping = mapping;
+    options.gate_days = 1;
+  });
+  const std::string path = absl::StrCat(kO, "/parallel-run");
+  // Yesterday, which alone can make the gate open.
+  const absl::CivilDay yesterday = absl::ToCivilDay(absl::Now(), absl::UTCTimeZone()) - 1;
+  const std::string day = absl::FormatCivilTime(yesterday);
+  std::string capture = CaptureText("pay_1");
+  capture.replace(capture.find("2026-03-02"), 10, day);
+  ASSERT_EQ(world.Settle({capture})[0].status, EventStatus::kApplied);
+
+  const auto rows = [&](const Json& list) {
+    return Json{{"source", "batch"},
+                {"columns", {"id", "payment", "merchant", "asset", "amount", "day"}},
+                {"rows", list},
+                {"next", "1"}};
+  };
+  const Json row = {"1", "pay_1", "m_1", "USD/2", "10.00", day};
+  for (const Json& wrong : {Json{{"1"}}, Json{{"1", "pay_1", "m_1", "USD/2", 10, day}}, Json("all")}) {
+    EXPECT_EQ(world.Post(path + "/rows", rows(wrong)).status, 400) << wrong;
+  }
+  EXPECT_EQ(world.Get(path + "/sources/batch").body["next"], "");
+  const auto taken = world.Post(path + "/rows", rows(Json::array({row})));
+  ASSERT_EQ(taken.status, 200) << taken.text;
+  EXPECT_EQ(taken.body["new_rows"], 1);
+  EXPECT_EQ(world.Post(path + "/rows", rows(Json::array({row}))).body["unchanged"], 1) << "again is no more";
+  EXPECT_EQ(world.Get(path + "/sources/batch").body["next"], "1");
+
+  const std::string close = absl::StrCat(path, "/days/", day, "/close");
+  for (const Json& wrong :
+       {Json("none"), Json{{"USD/2", 1}}, Json{{"USD/2", {{"count", 1}, {"sum", "1.0"}}}},
+        Json{{"USD/2", {{"count", 1}, {"sum", " 1"}}}}, Json{{"USD/2", {{"count", -1}, {"sum", "1"}}}},
+        Json{{"gold", {{"count", 1}, {"sum", "1"}}}}}) {
+    EXPECT_EQ(world.Post(close, {{"expected", wrong}}).status, 400) << wrong;
+  }
+  const auto short_of = world.Post(close, {{"expected", {{"USD/2", {{"count", 2}, {"sum", "1500"}}}}}});
+  ASSERT_EQ(short_of.status, 200) << short_of.text;
+  EXPECT_EQ(short_of.body["clean"], false);
+  EXPECT_FALSE(short_of.body["incomplete"].empty());
+  EXPECT_EQ(world.Get(path + "/gate").body["open"], false);
+  const auto clean = world.Post(close, {{"expected", {{"USD/2", {{"count", 1}, {"sum", "1000"}}}}}});
+  EXPECT_EQ(clean.body["clean"], true) << clean.text;
+  EXPECT_EQ(world.Get(path + "/gate").body["open"], true) << world.Get(path + "/gate").text;
+  const auto signed_off = world.Post(path + "/report/sign-off", {{"from", day}, {"to", day}, {"note", "seen"}});
+  EXPECT_EQ(signed_off.status, 200) << signed_off.text;
+  EXPECT_THAT(world.Get(path + "/report?format=text").text, HasSubstr(day));
+
+  // A rule begins the count of days anew.
+  Json rule = {{"id", "r1"},
+               {"owner", "ann"},
+               {"reason", "known"},
+               {"class", "missing_here"},
+               {"from", day},
+               {"to", day},
+               {"expires_at", "2190-01-01T00:00:00Z"},
+               {"max_count", 3},
+               {"max_units", {{"USD/2", "500"}}}};
+  for (const auto& [name, value] : std::vector<std::pair<const char*, Json>>{
+           {"class", "amount"}, {"leg", "none"}, {"from", "today"}, {"max_units", {{"USD/2", 5}}}, {"max_count", 0}}) {
+    Json wrong = rule;
+    wrong[name] = value;
+    EXPECT_EQ(world.Post(path + "/rules", wrong).status, 400) << name;
+  }
+  EXPECT_EQ(world.Post(path + "/rules", rule).status, 201);
+  EXPECT_EQ(world.Post(path + "/rules", rule).status, 409);
+  const auto listed = world.Get(path + "/rules");
+  ASSERT_EQ(listed.body["data"].size(), 1) << listed.text;
+  EXPECT_EQ(listed.body["data"][0]["max_units"]["USD/2"], "500");
+  EXPECT_EQ(world.Get(path + "/gate").body["open"], false);
+  EXPECT_EQ(world.Post(path + "/rules/r1/retire").body["data"].size(), 0);
+  EXPECT_EQ(world.Post(path + "/rules/r2/retire").status, 404);
+  // The trail has how many rows came, and not what they say.
+  const std::string trail = world.Get(absl::StrCat(kO, "/audit-log")).text;
+  EXPECT_THAT(trail, HasSubstr("ingestRunRows"));
+  EXPECT_THAT(trail, ::testing::Not(HasSubstr("pay_1")));
+}
+
 // ---- Figures and logs
 
 TEST(ServerMetrics, AreWhatPrometheusReads) {
