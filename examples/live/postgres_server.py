@@ -44,12 +44,16 @@ class Postgres:
         data = self.directory / "data"
         self.run(postgres_bin() / "initdb", "--pgdata", data, "--username", "northwind", "--auth", "trust",
                  "--encoding", "UTF8", "--locale", "C.UTF-8")
+        self.connection = f"host={self.directory} user=northwind dbname=postgres"
+        self.launch(settings)
+
+    def launch(self, settings=()):
+        """Again, after `stop`, with what it had."""
         with open(self.directory / "log", "wb") as log:
             self.process = subprocess.Popen(
-                [postgres_bin() / "postgres", "-D", data, "-k", self.directory, "-c", "listen_addresses=",
+                [postgres_bin() / "postgres", "-D", self.directory / "data", "-k", self.directory, "-c", "listen_addresses=",
                  *(word for setting in settings for word in ("-c", setting))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent, **self.identity())
-        self.connection = f"host={self.directory} user=northwind dbname=postgres"
         deadline = time.monotonic() + START_SECONDS
         ready = [postgres_bin() / "pg_isready", "-q", "-d", self.connection]
         while subprocess.run(ready, check=False).returncode != 0:

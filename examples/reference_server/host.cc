@@ -162,6 +162,7 @@ absl::Status Host::Start() {
   if (source != nullptr) {
     source_start = std::jthread([this] {
       const absl::Status status = source->Start();
+      source_tried.Notify();
       if (status.ok() || absl::IsCancelled(status)) return;
       Log(Severity::kError, "the queue is not read",
           {{"why", std::string_view(status.message().data(), status.message().size())}});
@@ -171,8 +172,12 @@ absl::Status Host::Start() {
 }
 
 void Host::Stop() {
+  if (source_start.joinable()) {
+    // Cuts short a Start that is under way, but not one that is about to begin.
+    while (!source_tried.WaitForNotificationWithTimeout(absl::Milliseconds(50))) (void)source->Stop();
+    source_start.join();
+  }
   if (source != nullptr) (void)source->Stop();  // gives back what is not applied; its answer is always OK
-  if (source_start.joinable()) source_start.join();
   if (payouts != nullptr) payouts->Stop();
   if (webhooks != nullptr) webhooks->Stop();
   if (mirror != nullptr) mirror->Stop();

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
 #include "examples/reference_server/auth/audit_log.h"
 #include "examples/reference_server/auth/credentials.h"
 #include "examples/reference_server/options.h"
@@ -53,6 +54,7 @@ struct Host {
   std::unique_ptr<Credentials> credentials;
   std::unique_ptr<AuditTrail> audit;
   // Asking a queue that cannot be reached for its attributes takes minutes, which nothing else waits for.
+  absl::Notification source_tried;
   std::jthread source_start;
 };
 
