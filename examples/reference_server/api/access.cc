@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "examples/reference_server/api/audited.h"
+#include "examples/reference_server/api/body.h"
 #include "examples/reference_server/api/json.h"
 #include "examples/reference_server/api/routes.h"
 #include "examples/reference_server/auth/record.h"
@@ -20,7 +20,6 @@
 namespace northwind::server {
 namespace {
 
-constexpr size_t kMaxIdempotencyKey = 64;
 constexpr int64_t kMaxSeconds = int64_t{3600} * 24 * 365 * 100;
 
 Response NotKept(Response response) {
@@ -86,14 +85,9 @@ absl::StatusOr<KeySpec> SpecOf(const Request& request) {
 
 // What a repeat of the request finds its key by; empty without the field.
 absl::StatusOr<std::string> SeedOf(const Request& request, const Caller& caller) {
-  const std::optional<std::string_view> field = request.field("Idempotency-Key");
-  if (!field.has_value()) return std::string();
-  const bool good =
-      !field->empty() && field->size() <= kMaxIdempotencyKey && std::all_of(field->begin(), field->end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-      });
-  if (!good) return absl::InvalidArgumentError("Idempotency-Key: has 1 to 64 characters of A-Z a-z 0-9 _ -");
-  return absl::StrCat("createKey ", caller.id, " ", std::string(*field));
+  NW_ASSIGN_OR_RETURN(const std::optional<std::string> key, IdempotencyKey(request));
+  if (!key.has_value()) return std::string();
+  return absl::StrCat("createKey ", caller.id, " ", *key);
 }
 
 // ---- What is answered
@@ -127,14 +121,6 @@ bool HoldsAll(const Caller& caller, const std::set<Scope>& scopes) {
   return std::includes(caller.scopes.begin(), caller.scopes.end(), scopes.begin(), scopes.end());
 }
 
-// A form of another site can send text, and no JSON: so nobody is signed in as somebody else by one.
-bool IsJson(const Request& request) {
-  const std::string_view type = request.field("Content-Type").value_or("");
-  const std::string_view media = type.substr(0, type.find(';'));
-  return absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(absl::string_view(media.data(), media.size())),
-                                "application/json");
-}
-
 // ---- Links and sessions
 
 Response CreatePortalLink(Host& host, const ServerOptions& options, const Request& request, const Caller& caller) {
@@ -157,7 +143,8 @@ Response CreatePortalLink(Host& host, const ServerOptions& options, const Reques
 }
 
 Response SignIn(Host& host, const Request& request, const Caller& caller) {
-  if (!IsJson(request)) {
+  // A form of another site can send text, and no JSON: so nobody is signed in as somebody else by one.
+  if (MediaType(request) != "application/json") {
     return AsResponse(
         {.status = 415, .code = "unsupported_media_type", .detail = "Content-Type must be application/json."}, request);
   }

@@ -7,11 +7,15 @@
 #include <limits>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "northwind/status.h"
 
 namespace northwind::server {
 namespace {
+
+constexpr size_t kMaxIdempotencyKeyBytes = 64;
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -82,6 +86,23 @@ absl::StatusOr<std::optional<double>> NumberAt(const Json& object, std::string_v
   if (value == nullptr) return std::nullopt;
   if (!value->is_number() || !std::isfinite(value->get<double>())) return Bad(where, name, "must be a number");
   return value->get<double>();
+}
+
+std::string MediaType(const Request& request) {
+  const std::string_view field = request.field("Content-Type").value_or("");
+  const std::string_view type = field.substr(0, field.find(';'));
+  return absl::AsciiStrToLower(absl::StripAsciiWhitespace({type.data(), type.size()}));
+}
+
+absl::StatusOr<std::optional<std::string>> IdempotencyKey(const Request& request) {
+  const std::optional<std::string_view> key = request.field("Idempotency-Key");
+  if (!key.has_value()) return std::nullopt;
+  const auto fits = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-'; };
+  if (key->empty() || key->size() > kMaxIdempotencyKeyBytes || !std::all_of(key->begin(), key->end(), fits)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Idempotency-Key: must be 1 to ", kMaxIdempotencyKeyBytes, " characters of A-Z a-z 0-9 _ -"));
+  }
+  return std::string(*key);
 }
 
 absl::StatusOr<int64_t> ParseWhole(std::string_view text, std::string_view where, int64_t low, int64_t high) {

@@ -34,6 +34,12 @@ absl::StatusOr<std::optional<int64_t>> WholeAt(const Json& object, std::string_v
                                                std::string_view where = {});
 absl::StatusOr<std::optional<double>> NumberAt(const Json& object, std::string_view name, std::string_view where = {});
 
+// The media type of the body, without parameters, in lower case; empty without one.
+std::string MediaType(const Request& request);
+
+// The Idempotency-Key, 1–64 characters of A–Z a–z 0–9 _ -; nothing without one.
+absl::StatusOr<std::optional<std::string>> IdempotencyKey(const Request& request);
+
 // A whole number in a text, of digits only.
 absl::StatusOr<int64_t> ParseWhole(std::string_view text, std::string_view where, int64_t low, int64_t high);
 

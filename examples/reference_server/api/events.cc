@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "examples/reference_server/api/body.h"
 #include "examples/reference_server/api/event_body.h"
 #include "examples/reference_server/api/json.h"
 #include "examples/reference_server/api/outcome.h"
@@ -18,13 +18,6 @@ namespace {
 constexpr size_t kMaxEventsBody = 16 << 20;
 constexpr char kJsonType[] = "application/json";
 constexpr char kLinesType[] = "application/x-ndjson";
-
-// The media type without its parameters, in lower case.
-std::string MediaType(const Request& request) {
-  const std::string_view field = request.field("Content-Type").value_or("");
-  const std::string_view type = field.substr(0, field.find(';'));
-  return absl::AsciiStrToLower(absl::StripAsciiWhitespace({type.data(), type.size()}));
-}
 
 Response AsLines(const std::vector<EventOutcome>& outcomes) {
   Response response{.status = 202, .content_type = kLinesType};
