@@ -60,7 +60,9 @@ struct Api {
     AddEventRoutes(router, batcher);
     AddMerchantRoutes(router, host);
     AddPayoutRoutes(router, host);
-    AddLiveRoutes(router, hub);
+    AddLiveRoutes(router, hub, [this](const Request& request, const Caller& caller) {
+      return host.credentials->StillGood(request, caller);
+    });
     AddEndpointRoutes(router, host);
     AddDeliveryRoutes(router, host);
     AddAccessRoutes(router, host, options);

@@ -22,12 +22,13 @@ absl::StatusOr<std::optional<Sequence>> LastEvent(const Request& request) {
   return Sequence(value);
 }
 
-Response WatchMerchant(LiveHub& hub, const Request& request) {
+Response WatchMerchant(LiveHub& hub, const Request& request, std::function<bool()> still_good) {
   if (!request.query.empty()) return AsResponse(InvalidRequest("there are no query parameters"), request);
   if (!IsMerchantId(request.param("merchant"))) return AsResponse(NotFound(), request);
   const absl::StatusOr<std::optional<Sequence>> last = LastEvent(request);
   if (!last.ok()) return AsResponse(FromStatus(last.status()), request);
-  absl::StatusOr<std::shared_ptr<EventStream>> stream = hub.Watch(request.param("merchant"), *last);
+  absl::StatusOr<std::shared_ptr<EventStream>> stream =
+      hub.Watch(request.param("merchant"), *last, std::move(still_good));
   if (!stream.ok()) return AsResponse(FromStatus(stream.status()), request);
   Response response{.content_type = "text/event-stream"};
   response.fields.push_back({"Cache-Control", "no-store"});
@@ -37,12 +38,14 @@ Response WatchMerchant(LiveHub& hub, const Request& request) {
 
 }  // namespace
 
-void AddLiveRoutes(Router& router, LiveHub& hub) {
+void AddLiveRoutes(Router& router, LiveHub& hub, StillGood still_good) {
   // It may block: what a reader missed is read from the journal.
   router.Add({.pattern = "/v1/merchants/{merchant}/live",
               .name = "watchMerchant",
               .scope = Scope::kMerchantRead,
-              .handler = [&hub](const Request& request, const Caller&) { return WatchMerchant(hub, request); }});
+              .handler = [&hub, still_good = std::move(still_good)](const Request& request, const Caller& caller) {
+                return WatchMerchant(hub, request, still_good(request, caller));
+              }});
 }
 
 }  // namespace northwind::server

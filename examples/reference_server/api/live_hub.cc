@@ -27,10 +27,11 @@ namespace {
 constexpr size_t kPage = 1'000;                                // records read at a time
 constexpr absl::Duration kPatience = absl::Milliseconds(200);  // how long a read waits: Stop is seen that late
 constexpr absl::Duration kSweepEvery = absl::Seconds(1);
-constexpr size_t kMaxAccountsKept = 100'000;  // in memory, to know whose an account is
-constexpr size_t kResumedBytes = 1 << 20;     // of a stream that begins with what was missed …
-constexpr size_t kReplayBytes = 700 << 10;    // … of which that is so much
-constexpr size_t kAsideBytes = 256 << 10;     // and what comes meanwhile
+constexpr absl::Duration kAskEvery = absl::Seconds(3);  // whether a stream's credential is good still
+constexpr size_t kMaxAccountsKept = 100'000;            // in memory, to know whose an account is
+constexpr size_t kResumedBytes = 1 << 20;               // of a stream that begins with what was missed …
+constexpr size_t kReplayBytes = 700 << 10;              // … of which that is so much
+constexpr size_t kAsideBytes = 256 << 10;               // and what comes meanwhile
 
 std::string EventText(std::string_view event, std::optional<Sequence> id, const Json& data) {
   std::string text = absl::StrCat("event: ", std::string(event), "\n");
@@ -45,7 +46,9 @@ struct Watcher {
   std::shared_ptr<EventStream> stream;
   Sequence after;  // nothing up to here
   absl::Time until;
-  bool live = false;  // else `aside` holds what the thread had for it
+  std::function<bool()> still_good;  // may be null
+  absl::Time ask_at;                 // whether it is
+  bool live = false;                 // else `aside` holds what the thread had for it
   std::string aside;
 };
 
@@ -85,8 +88,8 @@ class LiveHub::Core {
 
   absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_, stop_mutex_);
-  absl::StatusOr<std::shared_ptr<EventStream>> Watch(std::string_view merchant, std::optional<Sequence> last)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::shared_ptr<EventStream>> Watch(std::string_view merchant, std::optional<Sequence> last,
+                                                     std::function<bool()> still_good) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t streams() const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     return streams_;
@@ -231,6 +234,9 @@ void LiveHub::Core::Sweep() {
   for (auto it = watchers_.begin(); it != watchers_.end();) {
     for (const std::shared_ptr<Watcher>& watcher : it->second) {
       if (now >= watcher->until) watcher->stream->Close();
+      if (watcher->still_good == nullptr || now < watcher->ask_at) continue;
+      if (!watcher->still_good()) watcher->stream->Close();
+      watcher->ask_at = now + kAskEvery;
     }
     DropClosed(it->second);
     const auto here = it++;
@@ -314,12 +320,15 @@ void LiveHub::Core::GoLive(Watcher& watcher, std::string_view beginning) {
 }
 
 absl::StatusOr<std::shared_ptr<EventStream>> LiveHub::Core::Watch(std::string_view merchant,
-                                                                  std::optional<Sequence> last) {
+                                                                  std::optional<Sequence> last,
+                                                                  std::function<bool()> still_good) {
   const auto watcher = std::make_shared<Watcher>();
   watcher->stream = last.has_value() ? std::make_shared<EventStream>(kResumedBytes) : std::make_shared<EventStream>();
   // A sequence that is not there yet is no place to wait for.
   if (last.has_value() && *last <= ledger_.Head().sequence) watcher->after = *last;
   watcher->until = absl::Now() + options_.max_age;
+  watcher->still_good = std::move(still_good);
+  watcher->ask_at = absl::Now() + kAskEvery;
   NW_ASSIGN_OR_RETURN(const Sequence place, Register(std::string(merchant), watcher));
   std::string beginning;
   const absl::StatusOr<bool> whole = Begin(merchant, last, place, beginning);
@@ -342,8 +351,9 @@ LiveHub::~LiveHub() = default;
 
 absl::Status LiveHub::Start() { return core_->Start(); }
 void LiveHub::Stop() { core_->Stop(); }
-absl::StatusOr<std::shared_ptr<EventStream>> LiveHub::Watch(std::string_view merchant, std::optional<Sequence> last) {
-  return core_->Watch(merchant, last);
+absl::StatusOr<std::shared_ptr<EventStream>> LiveHub::Watch(std::string_view merchant, std::optional<Sequence> last,
+                                                            std::function<bool()> still_good) {
+  return core_->Watch(merchant, last, std::move(still_good));
 }
 size_t LiveHub::streams() const { return core_->streams(); }
 

@@ -5,6 +5,7 @@
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_API_LIVE_HUB_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -23,7 +24,7 @@ struct LiveHubOptions {
   size_t max_streams_per_merchant = 100;
   // Records that a resumed stream may have missed, at most; more: it gets an event "reset" and goes on from the head.
   size_t max_replay = 10'000;
-  // A stream ends then, and who may still watch comes again from where it was: so a session that was signed out of sees no more for long.
+  // A stream ends then, and who may still watch comes again from where it was.
   absl::Duration max_age = absl::Minutes(15);
 };
 
@@ -39,9 +40,11 @@ class LiveHub {
   // Begins to follow, on a thread of its own. FailedPrecondition if it has been started.
   absl::Status Start();
   void Stop();  // ends the streams; idempotent
-  // After `last` if it is given, else from now on. May read the journal. ResourceExhausted: too many; Unavailable: it does not follow (any
+  // After `last` if it is given, else from now on. `still_good`, if there is one, is asked every few seconds, and the stream ends when it says no; it
+  // must not block, and is called on the hub's thread under its lock. May read the journal. ResourceExhausted: too many; Unavailable: it does not follow (any
   // more).
-  absl::StatusOr<std::shared_ptr<EventStream>> Watch(std::string_view merchant, std::optional<Sequence> last);
+  absl::StatusOr<std::shared_ptr<EventStream>> Watch(std::string_view merchant, std::optional<Sequence> last,
+                                                     std::function<bool()> still_good = nullptr);
   size_t streams() const;
 
  private:

@@ -24,7 +24,9 @@ void AddMerchantRoutes(Router& router, Host& host);
 // /v1/merchants/{merchant}/payouts…
 void AddPayoutRoutes(Router& router, Host& host);
 // GET /v1/merchants/{merchant}/live (text/event-stream)
-void AddLiveRoutes(Router& router, LiveHub& hub);
+// `still_good` makes of a request what tells, later, whether its caller may still watch.
+using StillGood = std::function<std::function<bool()>(const Request&, const Caller&)>;
+void AddLiveRoutes(Router& router, LiveHub& hub, StillGood still_good);
 // /v1/merchants/{merchant}/endpoints…, /v1/event-types
 void AddEndpointRoutes(Router& router, Host& host);
 // /v1/merchants/{merchant}/deliveries…, …/attempts

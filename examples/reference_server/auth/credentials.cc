@@ -223,6 +223,20 @@ absl::StatusOr<Session> Credentials::FindSession(const Request& request) {
                  .expires_at = found->expires_at};
 }
 
+std::function<bool()> Credentials::StillGood(const Request& request, const Caller& caller) const {
+  const Core& core = *core_;
+  if (caller.kind == Caller::Kind::kKey) {
+    return [&core, id = caller.id] {
+      const absl::StatusOr<KeyView> key = core.keys->Get(id);
+      const absl::Time now = core.clock.Now();
+      return key.ok() && now < key->revoked_at && now < key->spec.expires_at;
+    };
+  }
+  const absl::StatusOr<std::string_view> cookie = core.CookieOf(request);
+  if (caller.kind != Caller::Kind::kSession || !cookie.ok()) return [] { return false; };
+  return [&core, shown = std::string(*cookie)] { return core.sessions->IsGood(shown, core.clock.Now()); };
+}
+
 absl::StatusOr<Caller> Credentials::Authenticate(const Request& request) {
   const std::vector<std::string_view> authorizations = AllOf(request, "Authorization");
   NW_ASSIGN_OR_RETURN(const std::string_view cookie, core_->CookieOf(request));

@@ -5,6 +5,7 @@
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_AUTH_CREDENTIALS_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -116,6 +117,10 @@ class Credentials final : public Authenticator {
   std::string_view cookie_name() const;
   // Of a good session, for pages that were loaded anew.
   absl::StatusOr<Session> FindSession(const Request& request);
+
+  // Whether what a request was let in by is good still: for what goes on after its answer has begun. It is no use of the credential, so that
+  // a session whose stream stands open ends when nothing else is asked. This must outlive what is returned.
+  std::function<bool()> StillGood(const Request& request, const Caller& caller) const;
 
   // ---- Authenticator
   // `Authorization: Bearer nwk_…`, else the cookie. Both at once are InvalidArgument, and so are two of one.

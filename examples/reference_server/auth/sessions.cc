@@ -106,6 +106,14 @@ std::optional<Sessions::Found> Sessions::Use(std::string_view cookie, absl::Time
                .expires_at = kept.created + limits_.lifetime};
 }
 
+bool Sessions::IsGood(std::string_view cookie, absl::Time now) const {
+  if (!IsHex(cookie, kSecretDigits)) return false;
+  const Digest hash = Sha256(cookie);
+  absl::MutexLock lock(&mutex_);
+  const auto found = sessions_.find(hash);
+  return found != sessions_.end() && EndOf(found->second) > now;
+}
+
 absl::Status Sessions::Flush(absl::Time now) {
   absl::MutexLock change(&change_mutex_);
   std::vector<Digest> ended;

@@ -48,6 +48,8 @@ class Sessions {
   absl::Status End(std::string_view cookie);
   // The session if it is good; notes that it was seen.
   std::optional<Found> Use(std::string_view cookie, absl::Time now);
+  // Whether it is good; that is no use of it.
+  bool IsGood(std::string_view cookie, absl::Time now) const;
   // Makes durable which were seen since, and removes those that have ended.
   absl::Status Flush(absl::Time now);
   size_t size() const;

@@ -73,7 +73,10 @@ TEST_F(KeysTest, WithoutACredentialItIsNobody) {
 TEST_F(KeysTest, ARevokedKeyIsNotGoodAtOnceAndForGood) {
   const NewKey made = MakeKey();
   ASSERT_THAT(Try(Bearer(made.key)), IsOk());
+  const auto good = credentials_->StillGood(Bearer(made.key), Caller{.kind = Caller::Kind::kKey, .id = made.view.id});
+  EXPECT_TRUE(good());
   ASSERT_THAT(credentials_->RevokeKey(made.view.id), IsOk());
+  EXPECT_FALSE(good());
   EXPECT_THAT(Try(Bearer(made.key)), StatusIs(absl::StatusCode::kUnauthenticated));
   const absl::Time revoked = credentials_->GetKey(made.view.id)->revoked_at;
   EXPECT_EQ(revoked, clock_.Now());

@@ -70,6 +70,23 @@ TEST_F(SessionsTest, EndsWithoutRequests) {
   EXPECT_THAT(credentials_->FindSession(Cookie(session.cookie)), StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
+TEST_F(SessionsTest, ThatItIsGoodStillIsSeenWithoutUsingIt) {
+  const Session session = SignIn("m_1");
+  NW_ASSERT_OK_AND_ASSIGN(const Caller caller, credentials_->Authenticate(Cookie(session.cookie)));
+  const auto good = credentials_->StillGood(Cookie(session.cookie), caller);
+  clock_.Advance(absl::Hours(1) - absl::Microseconds(1));
+  EXPECT_TRUE(good());
+  clock_.Advance(absl::Microseconds(1));
+  EXPECT_FALSE(good()) << "nobody asked for anything";
+  const Session other = SignIn("m_1");
+  NW_ASSERT_OK_AND_ASSIGN(const Caller its, credentials_->Authenticate(Cookie(other.cookie)));
+  const auto good_too = credentials_->StillGood(Cookie(other.cookie), its);
+  EXPECT_TRUE(good_too());
+  ASSERT_THAT(credentials_->SignOut(other.cookie), IsOk());
+  EXPECT_FALSE(good_too());
+  EXPECT_FALSE(credentials_->StillGood(With({}), Caller{})());
+}
+
 TEST_F(SessionsTest, EndsAfterItsLifetimeWhateverIsAsked) {
   const Session session = SignIn("m_1");
   for (int i = 0; i < 23; ++i) {

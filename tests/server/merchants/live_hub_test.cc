@@ -293,7 +293,11 @@ TEST_F(LiveHubTest, TheRouteTakesTheLastIdOfTheReader) {
   const Sequence first = Apply(Captured("p1", 100)).sequence;
   Apply(Captured("p2", 100));
   Open();
-  server::AddLiveRoutes(router_, *hub_);
+  std::atomic<bool> good = true;
+  server::AddLiveRoutes(router_, *hub_, [&good](const Request&, const Caller& caller) {
+    EXPECT_EQ(caller.merchant, "m1");
+    return [&good] { return good.load(); };
+  });
   const auto ask = [&](const std::string& id, std::string_view who = "m1") {
     Request request = MakeRequest(Method::kGet, "/v1/merchants/m1/live", who);
     request.fields.push_back({"Last-Event-ID", id});
@@ -309,6 +313,12 @@ TEST_F(LiveHubTest, TheRouteTakesTheLastIdOfTheReader) {
   EXPECT_EQ(ask("-1").status, 400);
   EXPECT_EQ(ask("", "m2").status, 404);
   EXPECT_EQ(ask("", "nobody").status, 401);
+  // A credential that is good no more ends the streams that were begun with it.
+  EXPECT_FALSE(response.stream->closed());
+  good = false;
+  const absl::Time deadline = absl::Now() + absl::Minutes(2);
+  while (!response.stream->closed() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_TRUE(response.stream->closed());
 }
 
 }  // namespace
