@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program itself: started on a port that is free, killed, started again, ended."""
 import json
-import os
 import pathlib
 import signal
 import stat
@@ -10,56 +9,9 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.error
-import urllib.request
 
-PROGRAM = os.environ["NORTHWIND_REFERENCE_SERVER"]
-BARE = {name: value for name, value in os.environ.items() if not name.startswith("NORTHWIND_")}
-
-
-class Server:
-    """Ends with the block, whatever becomes of it."""
-
-    def __init__(self, data, *flags):
-        self.data = pathlib.Path(data)
-        self.key_file = self.data / "first.key"
-        self.lines = []
-        self.process = subprocess.Popen([PROGRAM, "--data", data, "--first-key", str(self.key_file), *flags], env=BARE, stderr=subprocess.PIPE, text=True)
-        for text in self.process.stderr:
-            self.lines.append(json.loads(text))
-            if self.lines[-1]["message"] == "listening":
-                self.address = self.lines[-1]["address"]
-                break
-        else:
-            raise AssertionError(f"it did not start: {self.lines}")
-        self.key = self.key_file.read_text().strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.stderr.close()
-        self.process.wait()
-
-    def end(self, how):
-        """Its exit status, with the rest of what it logged in self.lines."""
-        self.process.send_signal(how)
-        rest = self.process.stderr.read()
-        if how != signal.SIGKILL:
-            self.lines += [json.loads(text) for text in rest.splitlines()]
-        return self.process.wait()
-
-    def ask(self, method, path, body=None, key=None):
-        request = urllib.request.Request(self.address + path, method=method, data=None if body is None else json.dumps(body).encode(),
-                                         headers={"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from program import BARE, PROGRAM, Server  # noqa: E402
 
 
 def capture(number):
