@@ -51,7 +51,9 @@ void Log(Severity severity, std::string_view message,
 }
 
 void LogRequest(const RequestRecord& record) {
-  Line line = Begin(record.status >= 500 ? Severity::kError : Severity::kInfo, "request");
+  // A method or version that is not known here is the client's doing.
+  const bool ours = record.status >= 500 && record.status != 501 && record.status != 505;
+  Line line = Begin(ours ? Severity::kError : Severity::kInfo, "request");
   line["request_id"] = record.request.id;
   line["method"] = server::Name(record.request.method);
   line["route"] = record.route;

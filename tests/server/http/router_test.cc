@@ -15,6 +15,7 @@ using ::northwind::testing::FakeAuthenticator;
 using ::testing::Contains;
 using ::testing::FieldsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class RouterTest : public ::testing::Test {
  protected:
@@ -56,6 +57,14 @@ class RouterTest : public ::testing::Test {
   FakeAuthenticator auth_;
   Router router_{auth_};
 };
+
+TEST(ServerProblem, EveryStatusHasATitleOfItsOwn) {
+  for (const int status : {400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 428, 429, 431, 501, 503, 504, 505}) {
+    EXPECT_THAT(AsResponse({.status = status, .code = "x"}, Request{}).body, Not(HasSubstr("Internal Server Error")))
+        << status;
+  }
+  EXPECT_THAT(AsResponse({.status = 501, .code = "x"}, Request{}).body, HasSubstr(R"("title":"Not Implemented")"));
+}
 
 TEST_F(RouterTest, FindsTheRouteAndItsParts) {
   EXPECT_EQ(Ask(Method::kGet, "/open").body, "open by ");
