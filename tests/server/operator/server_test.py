@@ -4,6 +4,7 @@
 import json
 import pathlib
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -53,6 +54,28 @@ class ServerTest(unittest.TestCase):
                 self.assertEqual(server.ask("GET", "/readyz")[0], 200)
                 self.assertEqual(server.end(how), 0)
                 self.assertEqual(server.lines[-1]["message"], "ended")
+
+    def test_a_log_that_nobody_reads_holds_up_nothing(self):
+        with Server(self.data, reads_log=False) as server:
+            with server.connect() as connection:
+                for _ in range(2000):  # a line each, of a pipe that holds 64 KiB
+                    self.assertEqual(connection.ask("GET", "/v1/merchants/m_1/balances")[0], 200)
+                _, text = connection.ask("GET", "/metrics")
+                self.assertIn("\nnorthwind_log_dropped_lines_total 0\n", text)
+            self.assertEqual(server.end(signal.SIGTERM), 0)
+
+    def test_an_end_that_takes_too_long_is_cut_off_and_loses_nothing(self):
+        # Half a request, for which it would wait.
+        patient = ["--drain-timeout=1h", "--body-timeout=1h", "--end-timeout=100ms"]
+        with Server(self.data, *patient) as server, socket.create_connection(server.address[len("http://"):].split(":")) as half:
+            self.assertEqual(server.ask("POST", "/v1/events", [capture(1)])[0], 202)
+            half.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+            self.assertTrue(half.recv(100).startswith(b"HTTP/1.1 100 "))
+            self.assertEqual(server.end(signal.SIGTERM), 1)
+            self.assertIn("did not end in time", server.lines[-1]["message"])
+        with Server(self.data) as server:
+            self.assertEqual(self.available(server), 100)
+            self.assertEqual(server.end(signal.SIGTERM), 0)
 
     def test_the_first_key_is_for_its_owner_only_and_no_line_of_the_log_has_it(self):
         with Server(self.data) as server:
