@@ -145,7 +145,7 @@ class Load {
       if (due > SteadyClock::now()) return Wait(due);
       Poster* const poster = idle_.front();
       idle_.pop_front();
-      poster->Send(sent_ * options_.events_a_request, options_.events_a_request, due);
+      poster->Send(options_.first_event + sent_ * options_.events_a_request, options_.events_a_request, due);
       ++sent_;
     }
   }
@@ -187,7 +187,8 @@ class Load {
 EventLoadResult PostEvents(const EventLoadOptions& options) {
   Load load(options);
   EventLoadResult result = load.Run();
-  for (uint64_t i = 0; i < options.requests * options.events_a_request; ++i) result.units += UnitsOf(i) - FeeOf(i);
+  const uint64_t end = options.first_event + options.requests * options.events_a_request;
+  for (uint64_t i = options.first_event; i < end; ++i) result.units += UnitsOf(i) - FeeOf(i);
   return result;
 }
 

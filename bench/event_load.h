@@ -18,6 +18,7 @@ struct EventLoadOptions {
   uint64_t events_a_request = 1;
   // Requests a second, each due at its time whether or not those before are answered; 0: each connection as fast as it is answered.
   double rate = 0;
+  uint64_t first_event = 0;  // the number of the first event: two loads at once have none in common
 };
 
 struct EventLoadResult {

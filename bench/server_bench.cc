@@ -19,6 +19,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -106,21 +107,38 @@ struct Workload {
   uint64_t requests = 0;
   uint64_t events_a_request = 1;
   double rate = 0;
+  uint64_t large = 0;  // requests of 10,000 events, one after the other on a connection beside the others
 };
+
+constexpr uint64_t kLarge = 10'000;
+constexpr uint64_t kFirstLarge = 500'000'000;
 
 void Post(benchmark::State& state, const Workload& workload) {
   const ScratchDirectory scratch;
   ServerProcess server(scratch.path(), {"--batch-gone"});
-  EventLoadResult result;
+  EventLoadResult result, large;
   double cpu = 0;
+  const std::vector<std::string> keys = MakeKeys(server);
   for (auto _ : state) {
     cpu = server.CpuSeconds();
+    std::thread beside;
+    if (workload.large > 0) {
+      beside = std::thread([&] {
+        large = PostEvents({.port = server.port(),
+                            .keys = keys,
+                            .connections = 1,
+                            .requests = workload.large,
+                            .events_a_request = kLarge,
+                            .first_event = kFirstLarge});
+      });
+    }
     result = PostEvents({.port = server.port(),
-                         .keys = MakeKeys(server),
+                         .keys = keys,
                          .connections = kConnections,
                          .requests = workload.requests,
                          .events_a_request = workload.events_a_request,
                          .rate = workload.rate});
+    if (beside.joinable()) beside.join();
     state.SetIterationTime(result.seconds);
   }
   cpu = server.CpuSeconds() - cpu;
@@ -128,9 +146,10 @@ void Post(benchmark::State& state, const Workload& workload) {
   // At once: what was acknowledged and is only in memory goes with the process.
   server.Kill();
   const Settled settled = Recover(server.store());
-  if (settled.applied != result.acknowledged || settled.units != static_cast<absl::int128>(result.units)) {
+  if (settled.applied != result.acknowledged + large.acknowledged ||
+      settled.units != static_cast<absl::int128>(result.units + large.units)) {
     std::fprintf(stderr, "%llu events were acknowledged, %llu are there after a kill\n",
-                 static_cast<unsigned long long>(result.acknowledged),
+                 static_cast<unsigned long long>(result.acknowledged + large.acknowledged),
                  static_cast<unsigned long long>(settled.applied));
     std::abort();
   }
@@ -140,9 +159,10 @@ void Post(benchmark::State& state, const Workload& workload) {
   state.counters["p50_ms"] = Percentile(result.milliseconds, 0.5);
   state.counters["p99_ms"] = Percentile(result.milliseconds, 0.99);
   state.counters["max_ms"] = result.milliseconds.back();
-  state.counters["acknowledged"] = events;
+  state.counters["acknowledged"] = events + static_cast<double>(large.acknowledged);
   state.counters["applied"] = static_cast<double>(settled.applied);
-  state.counters["server_cpu_us_each"] = cpu * 1e6 / events;
+  state.counters["server_cpu_us_each"] = cpu * 1e6 / static_cast<double>(settled.applied);
+  if (workload.large > 0) state.counters["large_s"] = large.seconds;
   state.counters["server_rss_mb"] = peak / kMebibyte;
 }
 
@@ -150,6 +170,10 @@ void Post(benchmark::State& state, const Workload& workload) {
 void PostPaced(benchmark::State& state) { Post(state, {.requests = 20'000, .events_a_request = 20, .rate = 1'000}); }
 void PostFlatOut(benchmark::State& state) { Post(state, {.requests = 25'000, .events_a_request = 20}); }
 void PostOneEach(benchmark::State& state) { Post(state, {.requests = 200'000, .events_a_request = 1}); }
+// 2,000 requests of one event a second, beside one producer of large bodies.
+void PostBesideLarge(benchmark::State& state) {
+  Post(state, {.requests = 20'000, .events_a_request = 1, .rate = 2'000, .large = 50});
+}
 
 // A stream of server-sent events. Counts how many it is told.
 class Watcher {
@@ -255,6 +279,7 @@ int main(int argc, char** argv) {
   Register("PostEvents/1000", PostPaced);
   Register("PostEvents/1000_flat_out", PostFlatOut);
   Register("PostEvents/1000_one_each", PostOneEach);
+  Register("PostEvents/1000_beside_large", PostBesideLarge);
   Register("Streams/5000", Streams);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
