@@ -17,6 +17,8 @@ namespace {
 // A pipe that poll says can be written takes so much without blocking (pipe(7)).
 constexpr size_t kPiece = PIPE_BUF;
 constexpr int kLookMilliseconds = 100;
+// Lines of requests wait so long for others: to wake up for each costs more than to write it.
+constexpr absl::Duration kLinger = absl::Milliseconds(10);
 
 }  // namespace
 
@@ -40,6 +42,7 @@ void LogQueue::Put(std::string_view line, Kind kind) {
     return;
   }
   waiting_.append(line);
+  if (kind == Kind::kOther) urgent_ = true;
 }
 
 uint64_t LogQueue::dropped() const {
@@ -47,10 +50,17 @@ uint64_t LogQueue::dropped() const {
   return dropped_;
 }
 
+bool LogQueue::HasEnough() const { return ending_ || urgent_ || waiting_.size() >= kPiece; }
+
 std::string LogQueue::Take() {
   const absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(
       +[](LogQueue* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue->mutex_) { return queue->HasWork(); }, this));
+  mutex_.AwaitWithTimeout(
+      absl::Condition(
+          +[](LogQueue* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue->mutex_) { return queue->HasEnough(); }, this),
+      kLinger);
+  urgent_ = false;
   std::string text = std::exchange(waiting_, {});
   if (dropped_ > told_) text += options_.dropped_line(dropped_ - std::exchange(told_, dropped_));
   return text;

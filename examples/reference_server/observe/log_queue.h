@@ -45,6 +45,7 @@ class LogQueue {
  private:
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_ || !waiting_.empty(); }
+  bool HasEnough() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Nothing: it is time to end.
   std::string Take() ABSL_LOCKS_EXCLUDED(mutex_);
   void Write(std::string_view text) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -56,6 +57,7 @@ class LogQueue {
   const LogQueueOptions options_;
   mutable absl::Mutex mutex_;
   std::string waiting_ ABSL_GUARDED_BY(mutex_);
+  bool urgent_ ABSL_GUARDED_BY(mutex_) = false;  // one of them is not of a request
   uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t told_ ABSL_GUARDED_BY(mutex_) = 0;  // of dropped_
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
