@@ -3,11 +3,14 @@
 // The program: settings, the host, the routes, the listener; and on SIGTERM all of that backwards. See --help.
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "examples/reference_server/api/routes.h"
 #include "examples/reference_server/auth/first_key.h"
+#include "examples/reference_server/end_deadline.h"
 #include "examples/reference_server/host.h"
 #include "examples/reference_server/observe/log.h"
 #include "examples/reference_server/observe/metrics.h"
@@ -41,7 +45,7 @@ they stand alone, and may be given =true or =false. What is secret belongs into 
 constexpr char kExits[] = R"(
 Logs are lines of JSON on standard error; the one with the message "listening" has the address. SIGTERM and SIGINT end it: no new requests,
 those under way are answered, all that was taken is settled.
-Exit status: 0 ended by a signal, with nothing left undone; 1 it could not start, or run; 2 bad settings.
+Exit status: 0 ended by a signal, with nothing left undone; 1 it could not start, or run, or end in time; 2 bad settings.
 )";
 
 enum Exit : int { kDone = 0, kFailed = 1, kBadSettings = 2 };
@@ -102,8 +106,16 @@ std::string AddressOf(const ServerOptions& options, uint16_t port) {
   return absl::StrCat(options.listener.tls_key.empty() ? "http://" : "https://", host, ":", port);
 }
 
-// From here to the signal, and back.
-absl::Status Serve(Host& host, ServerOptions options, const sigset_t& signals) {
+// What an operator's request does, such as a verification, may take longer than whoever ends the server waits: then it is killed anyway. To go
+// before that says why.
+[[noreturn]] void EndLate(LogThread& log) {
+  Log(Severity::kError, "did not end in time: what was under way is left, and nothing that was acknowledged is lost");
+  log.End();
+  _exit(kFailed);
+}
+
+// From here to the signal, and back; `ending` is called when that begins.
+absl::Status Serve(Host& host, ServerOptions options, const sigset_t& signals, const std::function<void()>& ending) {
   NW_RETURN_IF_ERROR(MakeKey(host, options));
   // Of a port that is not known yet, links have no address before their path.
   if (options.public_url.empty() && options.listener.port != 0)
@@ -122,6 +134,7 @@ absl::Status Serve(Host& host, ServerOptions options, const sigset_t& signals) {
 
   int signal = 0;
   sigwait(&signals, &signal);
+  ending();
   Log(Severity::kInfo, "ending", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
   api.listening = nullptr;
   listener->Stop();
@@ -149,12 +162,15 @@ int Run(const std::vector<std::string>& arguments, bool print_routes) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
+  LogThread log;
+  std::optional<EndDeadline> deadline;  // of all that follows the signal
   absl::StatusOr<std::unique_ptr<Host>> host = Host::Open(*options);
   absl::Status status = host.status();
   if (status.ok() && print_routes) {
     PrintRoutes(Api(**host, *options).router);
   } else if (status.ok()) {
-    status = Serve(**host, *options, signals);
+    status =
+        Serve(**host, *options, signals, [&] { deadline.emplace(options->end_timeout, [&log] { EndLate(log); }); });
   }
   if (host.ok()) (*host)->Stop();
   if (!status.ok()) {

@@ -79,13 +79,14 @@ Setting Whole(const char* name, const char* help, Owner& (*owner)(ServerOptions&
           }};
 }
 
-Setting Time(const char* name, const char* help, absl::Duration ListenerOptions::*member) {
-  return {name, "TIME", help, [member](ServerOptions& options, const std::string& text) -> std::string {
+template <typename Owner>
+Setting Time(const char* name, const char* help, Owner& (*owner)(ServerOptions&), absl::Duration Owner::*member) {
+  return {name, "TIME", help, [owner, member](ServerOptions& options, const std::string& text) -> std::string {
             absl::Duration value;
             if (!absl::ParseDuration(text, &value) || value < absl::Milliseconds(1) || value > absl::Hours(24)) {
               return "a time from 1ms to 24h, such as 10s or 1m30s";
             }
-            options.listener.*member = value;
+            owner(options).*member = value;
             return "";
           }};
 }
@@ -119,13 +120,17 @@ std::vector<Setting> MakeSettings() {
       Whole("max-connections", "(default 10000)", OfListener, &L::max_connections, 1, kMany),
       Whole("max-in-flight", "requests at once; more are answered 503 (default 2000)", OfListener, &L::max_in_flight, 1,
             kMany),
+      Whole("max-body-bytes", "of all bodies together; more are answered 503 (default 268435456)", OfListener,
+            &L::max_body_bytes, 16 << 20, uint64_t{1} << 40),
       Whole("max-header", "bytes of a request's head (default 16384)", OfListener, &L::max_header, 1024, 1 << 20),
-      Time("header-timeout", "for a request's head (default 10s)", &L::header_timeout),
-      Time("body-timeout", "for its body (default 30s)", &L::body_timeout),
-      Time("write-timeout", "for an answer, without progress (default 30s)", &L::write_timeout),
-      Time("idle-timeout", "between two requests (default 75s)", &L::idle_timeout),
-      Time("drain-timeout", "for requests under way when the server ends (default 20s)", &L::drain_timeout),
-      Time("stream-heartbeat", "between comments on event streams (default 15s)", &L::stream_heartbeat),
+      Time("header-timeout", "for a request's head (default 10s)", OfListener, &L::header_timeout),
+      Time("body-timeout", "for its body (default 30s)", OfListener, &L::body_timeout),
+      Time("write-timeout", "for an answer, without progress (default 30s)", OfListener, &L::write_timeout),
+      Time("idle-timeout", "between two requests (default 75s)", OfListener, &L::idle_timeout),
+      Time("drain-timeout", "for requests under way when the server ends (default 20s)", OfListener, &L::drain_timeout),
+      Time("end-timeout", "for the whole end of the server; what is not done then is left (default 1m)", OfServer,
+           &S::end_timeout),
+      Time("stream-heartbeat", "between comments on event streams (default 15s)", OfListener, &L::stream_heartbeat),
       Whole("max-streams", "event streams at once (default 20000)", OfServer, &S::max_streams, 1, kMany),
       Whole("max-streams-per-merchant", "(default 100)", OfServer, &S::max_streams_per_merchant, 1, kMany),
       Switch("shadow", "compute everything, send nothing", OfServer, &S::shadow),

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <iterator>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -14,18 +15,40 @@
 namespace northwind::server {
 namespace {
 
+// To make the answers of more events than this takes longer than to wake up the thread that tells them.
+constexpr size_t kToldAtOnce = 500;
+
 struct Waiting {
   std::vector<std::string> events;
   size_t bytes = 0;
   EventBatcher::Done done;
 };
 
+// A batch, and what became of it.
+struct Applied {
+  std::vector<Waiting> batch;
+  absl::StatusOr<IntakeResult> result;
+};
+
+void Tell(Applied applied) {
+  size_t begin = 0;
+  for (const Waiting& request : applied.batch) {
+    if (!applied.result.ok()) {
+      request.done(applied.result.status());
+      continue;
+    }
+    const auto first = std::make_move_iterator(applied.result->outcomes.begin() + static_cast<ptrdiff_t>(begin));
+    begin += request.events.size();
+    request.done(std::vector<EventOutcome>(first, first + static_cast<ptrdiff_t>(request.events.size())));
+  }
+}
+
 }  // namespace
 
 class EventBatcher::Core {
  public:
   Core(Intake& intake, const EventBatcherOptions& options)
-      : intake_(intake), options_(options), thread_([this] { Run(); }) {}
+      : intake_(intake), options_(options), teller_([this] { RunTeller(); }), thread_([this] { Run(); }) {}
   ~Core() { Stop(); }
 
   absl::Status Apply(std::vector<std::string> events, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -39,7 +62,12 @@ class EventBatcher::Core {
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   // What waits, in the order in which it came, up to max_events; one request at least. Nothing: it is time to end.
   std::vector<Waiting> TakeBatch() ABSL_LOCKS_EXCLUDED(mutex_);
-  void ApplyBatch(const std::vector<Waiting>& batch);
+  void ApplyBatch(std::vector<Waiting> batch) ABSL_LOCKS_EXCLUDED(tell_mutex_);
+  void RunTeller() ABSL_LOCKS_EXCLUDED(tell_mutex_);
+  // The next batch to tell of. Nothing: it is time to end.
+  std::optional<Applied> TakeApplied() ABSL_LOCKS_EXCLUDED(tell_mutex_);
+  bool MayPut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(tell_mutex_) { return !to_tell_.has_value(); }
+  bool MayTake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(tell_mutex_) { return to_tell_.has_value() || all_applied_; }
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty() || stopping_; }
 
   Intake& intake_;
@@ -50,7 +78,11 @@ class EventBatcher::Core {
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex stop_mutex_;  // one Stop joins, the others wait for it
-  std::thread thread_;      // last: it uses all of the above
+  absl::Mutex tell_mutex_;
+  std::optional<Applied> to_tell_ ABSL_GUARDED_BY(tell_mutex_);  // one: what applies waits for what tells
+  bool all_applied_ ABSL_GUARDED_BY(tell_mutex_) = false;
+  std::thread teller_;  // these last: they use all of the above
+  std::thread thread_;
 };
 
 absl::Status EventBatcher::Core::Apply(std::vector<std::string> events, Done done) {
@@ -83,27 +115,38 @@ std::vector<Waiting> EventBatcher::Core::TakeBatch() {
   return batch;
 }
 
-void EventBatcher::Core::ApplyBatch(const std::vector<Waiting>& batch) {
+void EventBatcher::Core::ApplyBatch(std::vector<Waiting> batch) {
   std::vector<RawEvent> events;
   for (const Waiting& request : batch) {
     uint64_t position = 0;
     for (const std::string& event : request.events) events.push_back({.bytes = event, .position = ++position});
   }
   absl::StatusOr<IntakeResult> result = intake_.Apply(events);
-  size_t begin = 0;
-  for (const Waiting& request : batch) {
-    if (!result.ok()) {
-      request.done(result.status());
-      continue;
-    }
-    const auto first = std::make_move_iterator(result->outcomes.begin() + static_cast<ptrdiff_t>(begin));
-    begin += request.events.size();
-    request.done(std::vector<EventOutcome>(first, first + static_cast<ptrdiff_t>(request.events.size())));
+  Applied applied{.batch = std::move(batch), .result = std::move(result)};
+  if (events.size() <= kToldAtOnce) return Tell(std::move(applied));
+  absl::MutexLock lock(&tell_mutex_);
+  tell_mutex_.Await(absl::Condition(
+      +[](Core* core) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core->tell_mutex_) { return core->MayPut(); }, this));
+  to_tell_.emplace(std::move(applied));
+}
+
+std::optional<Applied> EventBatcher::Core::TakeApplied() {
+  absl::MutexLock lock(&tell_mutex_);
+  tell_mutex_.Await(absl::Condition(
+      +[](Core* core) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core->tell_mutex_) { return core->MayTake(); }, this));
+  return std::exchange(to_tell_, std::nullopt);
+}
+
+void EventBatcher::Core::RunTeller() {
+  for (std::optional<Applied> applied = TakeApplied(); applied.has_value(); applied = TakeApplied()) {
+    Tell(*std::move(applied));
   }
 }
 
 void EventBatcher::Core::Run() {
-  for (std::vector<Waiting> batch = TakeBatch(); !batch.empty(); batch = TakeBatch()) ApplyBatch(batch);
+  for (std::vector<Waiting> batch = TakeBatch(); !batch.empty(); batch = TakeBatch()) ApplyBatch(std::move(batch));
+  absl::MutexLock lock(&tell_mutex_);
+  all_applied_ = true;
 }
 
 void EventBatcher::Core::Stop() {
@@ -113,6 +156,7 @@ void EventBatcher::Core::Stop() {
   }
   absl::MutexLock lock(&stop_mutex_);
   if (thread_.joinable()) thread_.join();
+  if (teller_.joinable()) teller_.join();
 }
 
 EventBatcher::EventBatcher(Intake& intake, const EventBatcherOptions& options)

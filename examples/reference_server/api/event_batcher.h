@@ -23,7 +23,8 @@ struct EventBatcherOptions {
   size_t max_waiting_bytes = 64 << 20;
 };
 
-// One thread. No linger: what has come while the last batch was applied is the next one.
+// Two threads: one applies, the other tells the outcomes of large batches meanwhile. No linger: what has come while the last batch was applied
+// is the next one.
 class EventBatcher {
  public:
   explicit EventBatcher(Intake& intake, const EventBatcherOptions& options = {});
@@ -31,7 +32,7 @@ class EventBatcher {
 
   // One outcome per event, in the order given, once all are durable; or the error of the whole call, after which the same events may be sent again.
   using Done = std::function<void(absl::StatusOr<std::vector<EventOutcome>>)>;
-  // `events` are JSON. `done` is called once, on the batcher's thread, and must be quick; not if an error is returned.
+  // `events` are JSON. `done` is called once, on a thread of the batcher's, and must not wait for anything; not if an error is returned.
   absl::Status Apply(std::vector<std::string> events, Done done);
   // Applies what waits, then ends: Apply answers Unavailable from now on. Idempotent.
   void Stop();

@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/civil_time.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -65,19 +66,25 @@ class Strictness {
   std::string fault_;
 };
 
+// As RFC 3339 knows them: of four digits, in UTC.
+bool HasYear(absl::Time time) {
+  const int64_t year = absl::ToCivilYear(time, absl::UTCTimeZone()).year();
+  return 0 <= year && year <= 9999;
+}
+
 }  // namespace
 
 Json TimeJson(absl::Time time) {
   if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return nullptr;
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone());
+  return absl::FormatTime("%E4Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone());
 }
 
 absl::StatusOr<absl::Time> ParseTime(std::string_view text) {
   absl::Time time;
   std::string error;
-  // A bare "infinite-past" is taken too by absl: no time of ours.
-  if (text.empty() || text.front() < '0' || text.front() > '9' ||
-      !absl::ParseTime(absl::RFC3339_full, ToAbsl(text), &time, &error)) {
+  // A bare "infinite-past" and years of any length are taken too by absl; and an offset may make a year of ours one of five digits.
+  const bool has_year = text.find_first_not_of("0123456789") == 4 && text[4] == '-';
+  if (!has_year || !absl::ParseTime(absl::RFC3339_full, ToAbsl(text), &time, &error) || !HasYear(time)) {
     return absl::InvalidArgumentError(
         absl::StrCat(QuoteName(text), " is no time of RFC 3339, such as 2026-07-01T12:00:00Z"));
   }

@@ -73,6 +73,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   }
   ~StreamConnection() override {
     if (counted_) --hub_->in_flight;
+    LetBodyGo();
     if (events_ != nullptr) {
       events_->Close();
       --hub_->streams;
@@ -240,8 +241,13 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void ReadBody() {
     SetDeadline(hub_->options.body_timeout);
-    http::async_read(stream_, buffer_, *parser_, [c = self()](error_code error, size_t /*bytes*/) {
-      if (!error) return c->Ask();
+    parser_->eager(true);
+    ReadBodyPiece();
+  }
+
+  void ReadBodyPiece() {
+    http::async_read_some(stream_, buffer_, *parser_, [c = self()](error_code error, size_t /*bytes*/) {
+      if (!error) return c->TakeBodyPiece();
       if (error == http::error::body_limit) return c->Refuse(BodyTooLarge());
       if (c->timed_out_) return c->Refuse(TimedOut());
       if (error == http::error::partial_message || error == http::error::end_of_stream ||
@@ -252,6 +258,29 @@ class StreamConnection final : public Connection, public std::enable_shared_from
       c->Refuse({.status = 400, .code = "bad_request", .detail = "The body is not framed as HTTP/1.1 wants it."});
     });
   }
+
+  void TakeBodyPiece() {
+    if (!HoldBody(parser_->get().body().size())) {
+      return Refuse({.status = 503,
+                     .code = "busy",
+                     .detail = "There is no room for more bodies now.",
+                     .retry_after = absl::Seconds(1)});
+    }
+    if (parser_->is_done()) return Ask();
+    ReadBodyPiece();
+  }
+
+  // Of Hub::body_bytes, so many in all. What has come counts, not what was announced: nobody takes the room of others by a number in a head.
+  bool HoldBody(size_t bytes) {
+    const size_t more = bytes - body_held_;
+    if (hub_->body_bytes.fetch_add(more) + more > hub_->options.max_body_bytes) {
+      hub_->body_bytes -= more;
+      return false;
+    }
+    body_held_ = bytes;
+    return true;
+  }
+  void LetBodyGo() { hub_->body_bytes -= std::exchange(body_held_, 0); }
 
   // ---- Answering
 
@@ -295,6 +324,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void Answer(Response response) {
     if (std::exchange(counted_, false)) --hub_->in_flight;
+    LetBodyGo();
     if (closed_) return;
     const bool has_body = response.status != 204 && response.status != 304 && !response.content_type.empty();
     const bool sends_body = has_body && request_.method != Method::kHead;
@@ -516,6 +546,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   bool timed_out_ = false;
   bool closed_ = false;
   bool counted_ = false;  // in Hub::in_flight
+  size_t body_held_ = 0;  // of Hub::body_bytes
   bool keep_alive_ = false;
   bool http11_ = true;
   bool chunked_ = false;

@@ -55,6 +55,7 @@ struct Hub {
   std::atomic<bool> draining = false;
   std::atomic<size_t> in_flight = 0;
   std::atomic<size_t> streams = 0;
+  std::atomic<size_t> body_bytes = 0;
   std::atomic<uint64_t> accepted = 0;
   std::atomic<uint64_t> refused = 0;
 

@@ -94,7 +94,7 @@ class Listener::Core {
   uint16_t port() const { return port_; }
 
   ListenerStats stats() const {
-    ListenerStats stats{.in_flight = hub_->in_flight, .streams = hub_->streams};
+    ListenerStats stats{.in_flight = hub_->in_flight, .streams = hub_->streams, .body_bytes = hub_->body_bytes};
     stats.accepted = hub_->accepted;
     stats.refused = hub_->refused;
     absl::MutexLock lock(&hub_->mutex);

@@ -31,6 +31,8 @@ struct ListenerOptions {
   size_t max_connections = 10'000;
   size_t max_in_flight = 2'000;  // requests whose answer is not ready; more are answered 503 busy
   size_t max_header = 16 << 10;
+  // Of all bodies together, from what has come of them until they are answered; what comes then is answered 503 busy.
+  size_t max_body_bytes = 256 << 20;
   absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request to the end of its head
   absl::Duration body_timeout = absl::Seconds(30);
   absl::Duration write_timeout = absl::Seconds(30);  // without progress
@@ -57,6 +59,7 @@ struct ListenerStats {
   size_t connections = 0;
   size_t in_flight = 0;
   size_t streams = 0;
+  size_t body_bytes = 0;  // of requests that are being read, or whose answer is not ready
   uint64_t accepted = 0;
   uint64_t refused = 0;  // connections over the limit
 };

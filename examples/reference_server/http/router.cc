@@ -189,13 +189,17 @@ void Router::Answer(Request request, const std::function<void(std::function<void
     response.caller = id;
     respond(std::move(response));
   };
-  if (route->async_handler) return route->async_handler(std::move(request), std::move(caller), named);
-  block([route, request = std::move(request), caller = std::move(caller), named] {
+  if (route->async_handler && request.body.size() <= kLargeBody) {
+    return route->async_handler(std::move(request), std::move(caller), named);
+  }
+  block([route, request = std::move(request), caller = std::move(caller), named]() mutable {
+    const Request asked{.id = request.id};  // for an answer, of a request that was moved on
     try {
+      if (route->async_handler) return route->async_handler(std::move(request), std::move(caller), named);
       named(route->handler(request, caller));
     } catch (const std::exception& exception) {
       // Of a library below, such as memory that ran out: this request has failed, the process has not.
-      named(AsResponse(FromStatus(absl::InternalError(exception.what())), request));
+      named(AsResponse(FromStatus(absl::InternalError(exception.what())), asked));
     }
   });
 }

@@ -58,8 +58,11 @@ class Authenticator {
 
 // A handler that may block: it runs on one of the server's worker threads.
 using Handler = std::function<Response(const Request&, const Caller&)>;
-// One that must not, and answers later, once, from any thread.
+// One that must not block for long, and answers later, once, from any thread. It runs where requests are read, or on a worker thread if the body is
+// large (kLargeBody): what it does with that would hold up other connections.
 using AsyncHandler = std::function<void(Request, Caller, Respond)>;
+
+inline constexpr size_t kLargeBody = 64 << 10;
 
 struct Route {
   Method method = Method::kGet;

@@ -5,11 +5,16 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "examples/reference_server/observe/log_queue.h"
 
 namespace northwind::server {
 namespace {
@@ -34,11 +39,26 @@ Line Begin(Severity severity, std::string_view message) {
           {"message", message}};
 }
 
-void Write(const Line& line) {
-  const std::string text = line.dump(-1, ' ', false, Line::error_handler_t::replace) + "\n";
+std::string Text(const Line& line) { return line.dump(-1, ' ', false, Line::error_handler_t::replace) + "\n"; }
+
+absl::Mutex queue_mutex(absl::kConstInit);
+LogQueue* queue ABSL_GUARDED_BY(queue_mutex) = nullptr;
+
+void Write(const Line& line, LogQueue::Kind kind) {
+  const std::string text = Text(line);
+  {
+    const absl::ReaderMutexLock lock(&queue_mutex);
+    if (queue != nullptr) return queue->Put(text, kind);
+  }
   // One call, so that lines of several threads do not mix. Where a log cannot be written, there is nobody to tell.
   while (write(STDERR_FILENO, text.data(), text.size()) < 0 && errno == EINTR) {
   }
+}
+
+std::string DroppedLine(uint64_t count) {
+  Line line = Begin(Severity::kWarning, "lines of this log were dropped: it was not read in time");
+  line["count"] = count;
+  return Text(line);
 }
 
 }  // namespace
@@ -47,11 +67,13 @@ void Log(Severity severity, std::string_view message,
          std::initializer_list<std::pair<std::string_view, std::string_view>> rest) {
   Line line = Begin(severity, message);
   for (const auto& [name, value] : rest) line[std::string(name)] = value;
-  Write(line);
+  Write(line, LogQueue::Kind::kOther);
 }
 
 void LogRequest(const RequestRecord& record) {
-  Line line = Begin(record.status >= 500 ? Severity::kError : Severity::kInfo, "request");
+  // A method or version that is not known here is the client's doing.
+  const bool ours = record.status >= 500 && record.status != 501 && record.status != 505;
+  Line line = Begin(ours ? Severity::kError : Severity::kInfo, "request");
   line["request_id"] = record.request.id;
   line["method"] = server::Name(record.request.method);
   line["route"] = record.route;
@@ -61,7 +83,25 @@ void LogRequest(const RequestRecord& record) {
   line["caller"] = record.caller;
   line["remote"] = record.request.remote;
   if (!record.cause.empty()) line["why"] = record.cause;
-  Write(line);
+  Write(line, LogQueue::Kind::kRequest);
+}
+
+LogThread::LogThread() {
+  const absl::MutexLock lock(&queue_mutex);
+  queue = new LogQueue(STDERR_FILENO, {.dropped_line = DroppedLine});
+}
+
+LogThread::~LogThread() { End(); }
+
+void LogThread::End() {
+  std::unique_ptr<LogQueue> ending;
+  const absl::MutexLock lock(&queue_mutex);
+  ending.reset(std::exchange(queue, nullptr));
+}
+
+uint64_t DroppedLogLines() {
+  const absl::ReaderMutexLock lock(&queue_mutex);
+  return queue == nullptr ? 0 : queue->dropped();
 }
 
 }  // namespace northwind::server

@@ -5,6 +5,7 @@
 #ifndef NORTHWIND_EXAMPLES_REFERENCE_SERVER_OBSERVE_LOG_H_
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_OBSERVE_LOG_H_
 
+#include <cstdint>
 #include <initializer_list>
 #include <string_view>
 #include <utility>
@@ -15,10 +16,25 @@ namespace northwind::server {
 
 enum class Severity { kInfo, kWarning, kError };
 
-// {"time":"2026-07-01T12:00:00.123Z","severity":"info","message":…, and the rest}. Thread-safe; one write for a line.
+// {"time":"2026-07-01T12:00:00.123Z","severity":"info","message":…, and the rest}. Thread-safe.
 void Log(Severity severity, std::string_view message,
          std::initializer_list<std::pair<std::string_view, std::string_view>> rest = {});
 void LogRequest(const RequestRecord& record);
+
+// While there is one, lines are written by a thread of its own, and whoever logs does not wait (log_queue.h); else by whoever logs, one write
+// for a line. One at a time.
+class LogThread {
+ public:
+  LogThread();
+  ~LogThread();  // End()
+  // Lines that wait are written, for as long as the queue has patience. Idempotent.
+  void End();
+  LogThread(const LogThread&) = delete;
+  LogThread& operator=(const LogThread&) = delete;
+};
+
+// Lines that found no room, since the process began.
+uint64_t DroppedLogLines();
 
 }  // namespace northwind::server
 

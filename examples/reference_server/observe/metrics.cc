@@ -18,6 +18,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "examples/reference_server/host.h"
+#include "examples/reference_server/observe/log.h"
 
 namespace northwind::server {
 namespace {
@@ -158,6 +159,7 @@ void AddListener(const Listener* listener, Figures& figures) {
   figures.Gauge("northwind_http_connections", "Connections.", Number(stats.connections));
   figures.Gauge("northwind_http_requests_in_flight", "Requests whose answer is not ready.", Number(stats.in_flight));
   figures.Gauge("northwind_http_event_streams", "Event streams.", Number(stats.streams));
+  figures.Gauge("northwind_http_body_bytes", "Bodies of requests that are not answered yet.", Number(stats.body_bytes));
   figures.Counter("northwind_http_connections_accepted_total", "Connections accepted.", Number(stats.accepted));
   figures.Counter("northwind_http_connections_refused_total", "Connections over the limit.", Number(stats.refused));
 }
@@ -251,6 +253,8 @@ std::string Metrics::Scrape(const Host& host, const Listener* listener) {
   AddWebhooks(host, figures);
   AddNeighbours(host, figures);
   AddListener(listener, figures);
+  figures.Counter("northwind_log_dropped_lines_total", "Lines of the log that found no room.",
+                  Number(DroppedLogLines()));
   std::vector<prometheus::MetricFamily> families = core_->Collect();
   std::vector<prometheus::MetricFamily> of_parts = figures.Take();
   std::move(of_parts.begin(), of_parts.end(), std::back_inserter(families));

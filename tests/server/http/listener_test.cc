@@ -412,6 +412,47 @@ TEST_F(ListenerTest, ConnectionsAndRequestsUnderWayAreBounded) {
   EXPECT_EQ(second.Answer().body, "y");
 }
 
+TEST_F(ListenerTest, BodiesAreBoundedTogetherUntilTheyAreAnswered) {
+  Start({.max_body_bytes = 1'000});
+  const std::string body(600, 'x');
+  RawClient first(listener_->port()), second(listener_->port()), third(listener_->port());
+  ASSERT_TRUE(first.Send("GET /waits HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n" + body));
+  const Respond respond = Waiting();
+  EXPECT_EQ(listener_->stats().body_bytes, 600);
+  ASSERT_TRUE(second.Send(Post(body)));
+  const RawAnswer busy = second.Answer();
+  EXPECT_EQ(busy.status, 503);
+  EXPECT_THAT(busy.head, HasSubstr("Retry-After: 1\r\n"));
+  EXPECT_THAT(busy.body, HasSubstr("\"busy\""));
+  ASSERT_TRUE(third.Send(Post("small"))) << "there is room for it";
+  EXPECT_EQ(third.Answer().body, "small");
+  respond({.content_type = "text/plain", .body = "late"});
+  EXPECT_EQ(first.Answer().body, "late");
+  EXPECT_EQ(listener_->stats().body_bytes, 0);
+  ASSERT_TRUE(third.Send(Post(body)));
+  EXPECT_EQ(third.Answer().body, body);
+}
+
+TEST_F(ListenerTest, OfABodyThatHasNotComeTheRestTakesNoRoom) {
+  Start({.max_body_bytes = 1'000});
+  auto slow = std::make_unique<RawClient>(listener_->port());
+  // 300 of 900 bytes, in chunks and announced.
+  ASSERT_TRUE(slow->Send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n12c\r\n" +
+                         std::string(300, 'x') + "\r\n258\r\n"));
+  RawClient announced(listener_->port());
+  ASSERT_TRUE(announced.Send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + std::string(300, 'y')));
+  while (listener_->stats().body_bytes != 600) absl::SleepFor(absl::Milliseconds(1));
+  RawClient other(listener_->port());
+  ASSERT_TRUE(other.Send(Post(std::string(400, 'z'))));
+  EXPECT_EQ(other.Answer().status, 200);
+  ASSERT_TRUE(other.Send(Post(std::string(401, 'z'))));
+  EXPECT_EQ(other.Answer().status, 503);
+  slow.reset();  // what it had is given back
+  while (listener_->stats().body_bytes != 300) absl::SleepFor(absl::Milliseconds(1));
+  ASSERT_TRUE(announced.Send(std::string(600, 'y')));
+  EXPECT_EQ(announced.Answer().body, std::string(900, 'y'));
+}
+
 TEST_F(ListenerTest, EventsComeAsTheyComeAndBeatsBetween) {
   Start({.stream_heartbeat = absl::Milliseconds(20)});
   RawClient client(listener_->port());

@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <new>
 #include <string>
+#include <utility>
 
 #include "tests/server/http/fake_authenticator.h"
 
@@ -15,6 +18,7 @@ using ::northwind::testing::FakeAuthenticator;
 using ::testing::Contains;
 using ::testing::FieldsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class RouterTest : public ::testing::Test {
  protected:
@@ -56,6 +60,40 @@ class RouterTest : public ::testing::Test {
   FakeAuthenticator auth_;
   Router router_{auth_};
 };
+
+TEST(ServerProblem, EveryStatusHasATitleOfItsOwn) {
+  for (const int status : {400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 428, 429, 431, 501, 503, 504, 505}) {
+    EXPECT_THAT(AsResponse({.status = status, .code = "x"}, Request{}).body, Not(HasSubstr("Internal Server Error")))
+        << status;
+  }
+  EXPECT_THAT(AsResponse({.status = 501, .code = "x"}, Request{}).body, HasSubstr(R"("title":"Not Implemented")"));
+}
+
+TEST_F(RouterTest, WhatIsLargeIsNotReadWhereOthersWait) {
+  Route route{.method = Method::kPost, .pattern = "/later", .name = "later", .scope = Scope::kPublic};
+  route.async_handler = [](const Request& request, const Caller&, const Respond& respond) {
+    if (request.body.front() == '!') throw std::bad_alloc();
+    respond({.content_type = "text/plain", .body = std::to_string(request.body.size())});
+  };
+  router_.Add(std::move(route));
+  bool blocked = false;
+  const auto ask = [&](std::string body) {
+    Response answer;
+    router_.Answer(
+        Request{.method = Method::kPost, .path = "/later", .body = std::move(body), .id = "req_1"},
+        [&](const std::function<void()>& work) {
+          blocked = true;
+          work();
+        },
+        [&](Response response) { answer = std::move(response); });
+    return answer;
+  };
+  EXPECT_EQ(ask(std::string(kLargeBody, 'x')).body, std::to_string(kLargeBody));
+  EXPECT_FALSE(blocked);
+  EXPECT_EQ(ask(std::string(kLargeBody + 1, 'x')).body, std::to_string(kLargeBody + 1));
+  EXPECT_TRUE(blocked);
+  EXPECT_EQ(ask(std::string(kLargeBody + 1, '!')).status, 500);
+}
 
 TEST_F(RouterTest, FindsTheRouteAndItsParts) {
   EXPECT_EQ(Ask(Method::kGet, "/open").body, "open by ");

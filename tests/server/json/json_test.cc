@@ -24,7 +24,11 @@ TEST(ServerJson, TimesAreUtcToTheMicrosecond) {
   EXPECT_THAT(ParseTime("2026-07-01T12:00:00.123456Z"), IsOkAndHolds(time));
   EXPECT_THAT(ParseTime("2026-07-01T14:00:00.123456+02:00"), IsOkAndHolds(time));
   EXPECT_EQ(TimeJson(absl::InfiniteFuture()), nullptr);
-  for (const char* bad : {"", "now", "2026-07-01", "infinite-past", "2026-13-01T00:00:00Z", "2026-07-01T12:00:00"}) {
+  // Years have four digits, whichever they are, and whatever an offset makes of them.
+  EXPECT_EQ(TimeJson(*ParseTime("0276-03-10T14:06:20Z")), "0276-03-10T14:06:20.000000Z");
+  for (const char* bad :
+       {"", "now", "2026-07-01", "infinite-past", "2026-13-01T00:00:00Z", "2026-07-01T12:00:00", "276-03-10T14:06:20Z",
+        "12026-03-10T14:06:20Z", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "2026"}) {
     EXPECT_THAT(ParseTime(bad), StatusIs(kInvalid, HasSubstr("RFC 3339"))) << bad;
   }
 }

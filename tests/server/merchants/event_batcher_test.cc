@@ -188,6 +188,34 @@ TEST(EventBatcher, BoundsHoldAndStopAppliesWhatWaits) {
   batcher.Stop();
 }
 
+TEST(EventBatcher, TheAnswersOfALargeBatchHoldUpNoOtherAndAreMadeBeforeStopIsDone) {
+  IntakeWorld world;
+  EventBatcher batcher(*world.intake_);
+  const auto many = [](const std::string& name) {
+    std::vector<std::string> events;
+    for (int i = 0; i < 600; ++i) events.push_back(JsonOf(Captured(name + std::to_string(i), 1)));
+    return events;
+  };
+  absl::Notification reached, go;
+  ASSERT_THAT(batcher.Apply(many("a"),
+                            [&](const Outcomes& outcomes) {
+                              EXPECT_EQ(outcomes->size(), 600U);
+                              reached.Notify();
+                              go.WaitForNotification();
+                            }),
+              IsOk());
+  reached.WaitForNotification();
+  EXPECT_THAT(ApplyAndWait(batcher, {JsonOf(Captured("small", 1))}), IsOk());
+  Answer last;
+  ASSERT_THAT(batcher.Apply(many("b"), last.Taker()), IsOk());
+  std::thread stop([&] { batcher.Stop(); });
+  go.Notify();
+  stop.join();
+  ASSERT_TRUE(last.has_come());
+  EXPECT_EQ(last.Wait()->size(), 600U);
+  EXPECT_EQ(world.Available("merchant:m1:available:USD/2"), 1201);
+}
+
 TEST(EventBatcher, ABusyLedgerIsSaidToBeBusyOnceTheIntakeHasWaited) {
   IntakeWorld world;
   world.Shut();

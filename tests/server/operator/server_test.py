@@ -2,64 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program itself: started on a port that is free, killed, started again, ended."""
 import json
-import os
 import pathlib
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.error
-import urllib.request
 
-PROGRAM = os.environ["NORTHWIND_REFERENCE_SERVER"]
-BARE = {name: value for name, value in os.environ.items() if not name.startswith("NORTHWIND_")}
-
-
-class Server:
-    """Ends with the block, whatever becomes of it."""
-
-    def __init__(self, data, *flags):
-        self.data = pathlib.Path(data)
-        self.key_file = self.data / "first.key"
-        self.lines = []
-        self.process = subprocess.Popen([PROGRAM, "--data", data, "--first-key", str(self.key_file), *flags], env=BARE, stderr=subprocess.PIPE, text=True)
-        for text in self.process.stderr:
-            self.lines.append(json.loads(text))
-            if self.lines[-1]["message"] == "listening":
-                self.address = self.lines[-1]["address"]
-                break
-        else:
-            raise AssertionError(f"it did not start: {self.lines}")
-        self.key = self.key_file.read_text().strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.stderr.close()
-        self.process.wait()
-
-    def end(self, how):
-        """Its exit status, with the rest of what it logged in self.lines."""
-        self.process.send_signal(how)
-        rest = self.process.stderr.read()
-        if how != signal.SIGKILL:
-            self.lines += [json.loads(text) for text in rest.splitlines()]
-        return self.process.wait()
-
-    def ask(self, method, path, body=None, key=None):
-        request = urllib.request.Request(self.address + path, method=method, data=None if body is None else json.dumps(body).encode(),
-                                         headers={"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from program import BARE, PROGRAM, Server  # noqa: E402
 
 
 def capture(number):
@@ -101,6 +54,28 @@ class ServerTest(unittest.TestCase):
                 self.assertEqual(server.ask("GET", "/readyz")[0], 200)
                 self.assertEqual(server.end(how), 0)
                 self.assertEqual(server.lines[-1]["message"], "ended")
+
+    def test_a_log_that_nobody_reads_holds_up_nothing(self):
+        with Server(self.data, reads_log=False) as server:
+            with server.connect() as connection:
+                for _ in range(2000):  # a line each, of a pipe that holds 64 KiB
+                    self.assertEqual(connection.ask("GET", "/v1/merchants/m_1/balances")[0], 200)
+                _, text = connection.ask("GET", "/metrics")
+                self.assertIn("\nnorthwind_log_dropped_lines_total 0\n", text)
+            self.assertEqual(server.end(signal.SIGTERM), 0)
+
+    def test_an_end_that_takes_too_long_is_cut_off_and_loses_nothing(self):
+        # Half a request, for which it would wait.
+        patient = ["--drain-timeout=1h", "--body-timeout=1h", "--end-timeout=100ms"]
+        with Server(self.data, *patient) as server, socket.create_connection(server.address[len("http://"):].split(":")) as half:
+            self.assertEqual(server.ask("POST", "/v1/events", [capture(1)])[0], 202)
+            half.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+            self.assertTrue(half.recv(100).startswith(b"HTTP/1.1 100 "))
+            self.assertEqual(server.end(signal.SIGTERM), 1)
+            self.assertIn("did not end in time", server.lines[-1]["message"])
+        with Server(self.data) as server:
+            self.assertEqual(self.available(server), 100)
+            self.assertEqual(server.end(signal.SIGTERM), 0)
 
     def test_the_first_key_is_for_its_owner_only_and_no_line_of_the_log_has_it(self):
         with Server(self.data) as server:
