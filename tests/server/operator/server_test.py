@@ -10,56 +10,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.error
-import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from program import BARE, Server  # noqa: E402
 
 PROGRAM = os.environ["NORTHWIND_REFERENCE_SERVER"]
-BARE = {name: value for name, value in os.environ.items() if not name.startswith("NORTHWIND_")}
-
-
-class Server:
-    """Ends with the block, whatever becomes of it."""
-
-    def __init__(self, data, *flags):
-        self.data = pathlib.Path(data)
-        self.key_file = self.data / "first.key"
-        self.lines = []
-        self.process = subprocess.Popen([PROGRAM, "--data", data, "--first-key", str(self.key_file), *flags], env=BARE, stderr=subprocess.PIPE, text=True)
-        for text in self.process.stderr:
-            self.lines.append(json.loads(text))
-            if self.lines[-1]["message"] == "listening":
-                self.address = self.lines[-1]["address"]
-                break
-        else:
-            raise AssertionError(f"it did not start: {self.lines}")
-        self.key = self.key_file.read_text().strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.stderr.close()
-        self.process.wait()
-
-    def end(self, how):
-        """Its exit status, with the rest of what it logged in self.lines."""
-        self.process.send_signal(how)
-        rest = self.process.stderr.read()
-        if how != signal.SIGKILL:
-            self.lines += [json.loads(text) for text in rest.splitlines()]
-        return self.process.wait()
-
-    def ask(self, method, path, body=None, key=None):
-        request = urllib.request.Request(self.address + path, method=method, data=None if body is None else json.dumps(body).encode(),
-                                         headers={"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
 
 
 def capture(number):
@@ -79,13 +34,13 @@ class ServerTest(unittest.TestCase):
         return int(json.loads(body)["balances"][0]["available"])
 
     def test_nothing_acknowledged_is_missing_after_a_kill(self):
-        with Server(self.data) as server:
+        with Server(PROGRAM, self.data) as server:
             for part in range(5):
                 status, body = server.ask("POST", "/v1/events", [capture(part * 100 + i) for i in range(100)])
                 self.assertEqual(status, 202, body)
                 self.assertEqual({o["status"] for o in json.loads(body)["outcomes"]}, {"applied"})
             self.assertEqual(server.end(signal.SIGKILL), -signal.SIGKILL)
-        with Server(self.data) as server:
+        with Server(PROGRAM, self.data) as server:
             self.assertEqual(self.available(server), 500 * 100)
             status, body = server.ask("POST", "/v1/events", [capture(i) for i in range(500)])
             self.assertEqual({o["status"] for o in json.loads(body)["outcomes"]}, {"duplicate"})
@@ -96,14 +51,14 @@ class ServerTest(unittest.TestCase):
 
     def test_a_signal_ends_it_in_order(self):
         for how in (signal.SIGTERM, signal.SIGINT):
-            with Server(self.data) as server:
+            with Server(PROGRAM, self.data) as server:
                 self.assertEqual(server.ask("GET", "/healthz")[0], 200)
                 self.assertEqual(server.ask("GET", "/readyz")[0], 200)
                 self.assertEqual(server.end(how), 0)
                 self.assertEqual(server.lines[-1]["message"], "ended")
 
     def test_the_first_key_is_for_its_owner_only_and_no_line_of_the_log_has_it(self):
-        with Server(self.data) as server:
+        with Server(PROGRAM, self.data) as server:
             self.assertEqual(stat.S_IMODE(server.key_file.stat().st_mode), 0o600)
             self.assertEqual(stat.S_IMODE((server.data / "host.key").stat().st_mode), 0o600)
             self.assertEqual((server.data / "host.key").stat().st_size, 32)
@@ -118,7 +73,7 @@ class ServerTest(unittest.TestCase):
             self.assertNotIn("hunter2", text)
 
     def test_a_second_server_on_the_same_data_is_refused(self):
-        with Server(self.data) as server:
+        with Server(PROGRAM, self.data) as server:
             second = subprocess.run([PROGRAM, "--data", self.data], env=BARE, capture_output=True, text=True, timeout=60)
             self.assertEqual(second.returncode, 1)
             self.assertIn("is open in another process. One server has one directory", second.stderr)
