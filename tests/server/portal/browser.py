@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 WAIT = 30
-SIZES = {"wide": (1280, 800), "phone": (375, 812), "narrow": (360, 640)}
+SIZES = {"wide": (1280, 800), "phone": (390, 844), "narrow": (360, 640)}
 
 
 class Browser:

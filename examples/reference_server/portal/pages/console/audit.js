@@ -15,7 +15,7 @@ export function auditLog(ctx) {
       {label: 'Who', kind: 'wrap', cell: (line) => line.actor},
       {label: 'Action', cell: (line) => code(line.action)},
       {label: 'On', kind: 'wrap', cell: (line) => line.subject || '–'},
-      {label: 'Detail', cell: (line) => line.detail || '–'},
+      {label: 'Detail', kind: 'wrap', cell: (line) => line.detail || '–'},
       {label: 'Hash', cell: (line) => h('code', {title: line.hash}, `${String(line.hash).slice(0, 10)}…`)},
     ],
     emptyTitle: 'Nothing yet',
