@@ -44,8 +44,8 @@ class Server:
                 started.set()
         started.set()
 
-    def _reap(self):
-        if self.process.poll() is None:
+    def _reap(self, kill=True):
+        if kill and self.process.poll() is None:
             self.process.kill()
         self.reader.join()
         self.process.stderr.close()
@@ -60,8 +60,7 @@ class Server:
     def end(self, how=signal.SIGTERM):
         """Its exit status; all that it logged is in self.lines then."""
         self.process.send_signal(how)
-        self.reader.join()
-        return self.process.wait()
+        return self._reap(kill=False)
 
     def ask(self, method, path, body=None, key=None, fields=None):
         """The status and the text of the answer; as the first key, unless another is given."""

@@ -78,6 +78,7 @@ class Receiver(http.server.ThreadingHTTPServer):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer is one piece
 
         def log_message(self, *words):
             pass

@@ -40,10 +40,10 @@ function preview(p) {
     {class: 'area'},
     facts([
       ['Merchants now', `${integer(p.now.merchants)} of ${integer(p.merchants)}`],
-      ['Then', `${integer(p.then.merchants)} of ${integer(p.merchants)}`],
+      ['Merchants then', `${integer(p.then.merchants)} of ${integer(p.merchants)}`],
       ['Value now', amounts(p.now.units)],
-      ['Then', amounts(p.then.units)],
-      ['Of all', amounts(p.units)],
+      ['Value then', amounts(p.then.units)],
+      ['Value of all', amounts(p.units)],
     ]),
     p.moved?.length > 0 &&
       h(
