@@ -170,6 +170,10 @@ class Browser:
                 return True
         return False
 
+    @property
+    def keeps_pictures(self):
+        return bool(os.environ.get("NORTHWIND_SCREENSHOTS"))
+
     def screenshot(self, name):
         folder = os.environ.get("NORTHWIND_SCREENSHOTS")
         if not folder:

@@ -18,7 +18,7 @@ import unittest
 import urllib.parse
 
 import world
-from world import until
+from world import BARE, until
 
 MINE, THEIRS, NOBODY = "m_mine", "m_theirs", "m_nobody"
 SCOPES = ("events:write", "merchant:read", "merchant:write", "portal:link", "operator:read", "operator:write")
@@ -38,7 +38,7 @@ def setUpModule():
 
 def print_routes():
     command = [world.PROGRAM, "--print-routes", "--data", str(w.folder / "routes"), "--batch-gone"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    printed = subprocess.run(command, env=BARE, check=True, capture_output=True, text=True, timeout=60).stdout
     return [Route(*line.split()) for line in printed.splitlines()]
 
 

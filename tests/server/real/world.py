@@ -16,7 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests/server"), str(ROOT / "tests/server/portal"), str(ROOT / "examples/live")]
 from postgres_server import Postgres  # noqa: E402
-from program import Server  # noqa: E402
+from program import BARE, Server  # noqa: E402, F401 (BARE: of tests)
 
 PROGRAM = os.environ.get("NORTHWIND_REFERENCE_SERVER", ROOT / "build/release/examples/reference_server/reference_server")
 WAIT = 30
