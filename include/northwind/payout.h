@@ -139,8 +139,9 @@ struct PayoutQuery {
   std::optional<PayoutState> state;
   absl::Time from = absl::InfinitePast();  // of requested_at
   absl::Time before = absl::InfiniteFuture();
-  std::string after;   // PayoutPage::next of the page before
-  size_t limit = 100;  // 1 … kMaxPayoutPage
+  Direction direction = Direction::kForward;  // the oldest first
+  std::string after;                          // PayoutPage::next of the page before
+  size_t limit = 100;                         // 1 … kMaxPayoutPage
 };
 
 struct PayoutPage {

@@ -224,26 +224,32 @@ absl::StatusOr<PayoutPage> Payouts::Core::List(const PayoutQuery& query) const {
     return absl::InvalidArgumentError("payouts are listed by a merchant's id");
   }
   const std::string prefix = internal::PayoutListPrefix(query.merchant_id);
-  const int64_t from = absl::ToUnixNanos(std::max(query.from, absl::UnixEpoch()));
+  const bool forward = query.direction == Direction::kForward;
+  const absl::Time first = std::max(forward ? query.from : query.before, absl::UnixEpoch());
   std::string start = prefix;
-  internal::PutBigEndian64(start, static_cast<uint64_t>(from));
+  internal::PutBigEndian64(start, static_cast<uint64_t>(absl::ToUnixNanos(first)));
+  if (!forward) start.push_back('\xff');  // behind all ids of that moment
   if (!query.after.empty()) {
     std::string after;
     if (query.after.size() % 2 != 0 || query.after.size() > 2 * kMaxHostKeyBytes) {
       return absl::InvalidArgumentError("payouts: `after` is not what a page gave");
     }
     after = absl::HexStringToBytes(query.after);
-    start = std::max(start, prefix + after);
+    start = forward ? std::max(start, prefix + after) : std::min(start, prefix + after);
   }
   PayoutPage page;
   std::string last;
   Cursor cursor = parts_.store.engine().NewCursor(Space::kHost);
   size_t looks = 0;
-  for (cursor.Seek(start); cursor.Valid() && cursor.key().starts_with(prefix); cursor.Next(), ++looks) {
+  if (forward) cursor.Seek(start);
+  if (!forward) cursor.SeekForPrev(start);
+  for (; cursor.Valid() && cursor.key().starts_with(prefix); forward ? cursor.Next() : cursor.Prev(), ++looks) {
     const std::string_view rest = cursor.key().substr(prefix.size());
     if (rest.size() <= 8) return absl::DataLossError("payouts: a key of the list is damaged");
     const auto requested_at = static_cast<int64_t>(internal::LoadBigEndian64(rest.data()));
-    if (absl::FromUnixNanos(requested_at) >= query.before) break;
+    const absl::Time at = absl::FromUnixNanos(requested_at);
+    if (forward ? at >= query.before : at < query.from) break;
+    if (!forward && at >= query.before) continue;  // of the very moment that the walk begins at
     if (!query.after.empty() && cursor.key() == start) continue;
     if (page.payouts.size() == query.limit || looks >= kMaxLooks) {
       page.next = absl::BytesToHexString(last);

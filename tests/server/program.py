@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import threading
 import urllib.parse
@@ -13,13 +14,13 @@ BARE = {name: value for name, value in os.environ.items() if not name.startswith
 
 
 class Server:
-    """Ends with the block, whatever becomes of it. `lines` is its log; complete once it has ended."""
+    """Ends with the block, whatever becomes of it. `flags` and `environment`: settings besides --data and --first-key. `lines` is its log; complete once it has ended."""
 
-    def __init__(self, data, *flags, reads_log=True):
+    def __init__(self, data, *flags, reads_log=True, environment=None):
         self.data = pathlib.Path(data)
         self.key_file = self.data / "first.key"
         self.lines = []
-        self.process = subprocess.Popen([PROGRAM, "--data", data, "--first-key", str(self.key_file), *flags], env=BARE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([PROGRAM, "--data", str(data), "--first-key", str(self.key_file), *flags], env={**BARE, **(environment or {})}, stderr=subprocess.PIPE, text=True)
         for text in self.process.stderr:
             self.lines.append(json.loads(text))
             if self.lines[-1]["message"] == "listening":
@@ -49,7 +50,7 @@ class Server:
         self.reader.join()
         self.process.stderr.close()
 
-    def end(self, how):
+    def end(self, how=signal.SIGTERM):
         """Its exit status."""
         self.process.send_signal(how)
         status = self.process.wait()
@@ -59,10 +60,10 @@ class Server:
     def connect(self, timeout=60):
         return Connection(self.address, self.key, timeout)
 
-    def ask(self, method, path, body=None, key=None):
+    def ask(self, method, path, body=None, key=None, fields=None):
         """Status and body of one request on a connection of its own."""
         with Connection(self.address, key or self.key, 60) as connection:
-            return connection.ask(method, path, None if body is None else json.dumps(body))
+            return connection.ask(method, path, None if body is None else json.dumps(body), fields=fields)
 
 
 class Connection:
@@ -78,8 +79,8 @@ class Connection:
     def __exit__(self, *_):
         self.connection.close()
 
-    def ask(self, method, path, body=None, kind="application/json"):
-        fields = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
+    def ask(self, method, path, body=None, kind="application/json", fields=None):
+        fields = {"Authorization": f"Bearer {self.key}", "Content-Type": kind, **(fields or {})}
         self.connection.request(method, path, None if body is None else body.encode(), fields)
         answer = self.connection.getresponse()
         return answer.status, answer.read().decode()

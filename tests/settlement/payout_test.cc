@@ -618,6 +618,19 @@ TEST_F(PayoutTest, AreListedByStateAndTimeInPages) {
   EXPECT_THAT(list({.state = PayoutState::kCanceled, .limit = 2}), ElementsAre("po0", "po2", "po4", "po6", "po8"));
   const absl::Time start = At(100);
   EXPECT_THAT(list({.from = start + absl::Seconds(3), .before = start + absl::Seconds(5)}), ElementsAre("po3", "po4"));
+  const auto newest_first = Direction::kBackward;
+  EXPECT_THAT(list({.direction = newest_first, .limit = 3}),
+              ElementsAre("po9", "po8", "po7", "po6", "po5", "po4", "po3", "po2", "po1", "po0"));
+  EXPECT_THAT(list({.state = PayoutState::kCanceled, .direction = newest_first, .limit = 2}),
+              ElementsAre("po8", "po6", "po4", "po2", "po0"));
+  for (const size_t limit : {1, 100}) {
+    EXPECT_THAT(list({.from = start + absl::Seconds(3),
+                      .before = start + absl::Seconds(5),
+                      .direction = newest_first,
+                      .limit = limit}),
+                ElementsAre("po4", "po3"));
+  }
+  EXPECT_THAT(list({.before = absl::InfinitePast(), .direction = newest_first}), IsEmpty());
   EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "m1", .limit = 0}), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "a/b"}), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "nobody"})->payouts, IsEmpty());

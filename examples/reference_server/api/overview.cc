@@ -86,6 +86,8 @@ absl::StatusOr<Json> Overview(const Host& host, const Metrics& metrics) {
                {"mirror", host.mirror ? MirrorJson(host.mirror->Stats()) : Json()},
                {"sqs", host.source ? SqsJson(host.source->Stats()) : Json()},
                {"cutover", host.cutover ? CutoverJson(host.cutover->Status()) : Json()},
+               {"claims", host.claims != nullptr},
+               {"parallel_run", host.run != nullptr},
                {"rates", RatesJson(metrics.rates(absl::Now()))}};
   if (host.webhooks != nullptr) {
     NW_ASSIGN_OR_RETURN(const WebhookStats webhooks, host.webhooks->Stats());

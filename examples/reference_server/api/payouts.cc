@@ -116,8 +116,9 @@ absl::StatusOr<PayoutPage> ListWanted(const Payouts& payouts, const PayoutFilter
 
 Response ListPayouts(const Host& host, const Request& request) {
   if (host.payouts == nullptr) return AsResponse(NotConfigured(), request);
-  const absl::StatusOr<PayoutFilter> filter = ReadFilter(request);
+  absl::StatusOr<PayoutFilter> filter = ReadFilter(request);
   if (!filter.ok()) return AsResponse(FromStatus(filter.status()), request);
+  filter->query.direction = Direction::kBackward;  // what has just been requested is what somebody looks for
   const absl::StatusOr<PayoutPage> page = ListWanted(*host.payouts, *filter);
   if (!page.ok()) return AsResponse(FromStatus(page.status()), request);
   Json data = Json::array();

@@ -135,6 +135,9 @@ std::optional<Response> Router::RefuseLargeBody(const Route& route, const Reques
 }
 
 std::optional<Response> Router::Refuse(const Route& route, const Request& request, Caller* caller) const {
+  // Nobody in particular is answered: a browser sends the cookie of a session that has ended with each file of a page, and none of them
+  // is an attempt at guessing one.
+  if (route.scope == Scope::kPublic && route.unlimited) return std::nullopt;
   if (absl::StatusOr<Caller> who = authenticator_.Authenticate(request); who.ok()) {
     *caller = *std::move(who);
   } else if (!absl::IsUnauthenticated(who.status())) {

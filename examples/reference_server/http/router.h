@@ -70,8 +70,9 @@ struct Route {
   std::string name;     // operationId in docs/openapi.yaml, and the label in metrics: "listPayouts"
   Scope scope = Scope::kOperatorRead;
   size_t max_body = 64 << 10;
-  bool unlimited =
-      false;        // asked without a rate: probes, which must not be refused because of who else asks from there
+  // Asked without a rate: probes, which must not be refused because of who else asks from there, and files of pages. If it is public as well,
+  // credentials are not looked at.
+  bool unlimited = false;
   Handler handler;  // one of the two
   AsyncHandler async_handler;
 };

@@ -243,6 +243,8 @@ TEST_F(EndpointRoutesTest, WhatIsWrongIsNamed) {
   ExpectBad(Method::kPost, kM1 + "/policy/preview", "null", "policy: ");
   ExpectBad(Method::kGet, one + "?at=now", "", "'at'");
   ExpectBad(Method::kGet, all + "?limit=0", "", "limit: ");
+  ExpectBad(Method::kGet, all + "?limit=1001", "", "limit: ");
+  EXPECT_TRUE(Get(all + "?limit=1000")["data"].is_array()) << "every list takes that";
 }
 
 TEST_F(EndpointRoutesTest, AnothersEndpointIsLikeNone) {

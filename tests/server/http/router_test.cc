@@ -140,6 +140,16 @@ TEST_F(RouterTest, GuardsInOrder) {
   EXPECT_EQ(Ask(Method::kGet, mine, "session").status, 200);
 }
 
+TEST_F(RouterTest, WhatIsForEverybodyAndHasNoRateLooksAtNoCredential) {
+  Route route{.pattern = "/page", .name = "page", .scope = Scope::kPublic, .unlimited = true};
+  route.handler = [](const Request&, const Caller& caller) { return Response{.body = "page by " + caller.id}; };
+  router_.Add(std::move(route));
+  for (const char* caller : {"", "bad", "reader", "session"}) {
+    EXPECT_EQ(Ask(Method::kGet, "/page", caller, {{"Over-Rate", "1"}}).body, "page by ") << caller;
+  }
+  EXPECT_EQ(Ask(Method::kGet, "/open", "reader", {{"Over-Rate", "1"}}).status, 429);
+}
+
 TEST_F(RouterTest, ASessionsChangeNeedsItsToken) {
   const std::string path = "/v1/merchants/m_1/endpoints";
   const Response without = Ask(Method::kPost, path, "session");

@@ -83,8 +83,8 @@ TEST_F(PayoutsTest, ListsAreFilteredAndPagedWithoutLossForAnyLimit) {
       EXPECT_EQ(Ids("limit=" + std::to_string(limit) + filter), expected) << limit << filter;
     }
   }
-  EXPECT_THAT(Ids("min_units=104&max_units=106"), ElementsAre("po104", "po105", "po106"));
-  EXPECT_THAT(Ids("asset=JPY/0&max_units=103"), ElementsAre("po100", "po103"));
+  EXPECT_THAT(Ids("min_units=104&max_units=106"), ElementsAre("po106", "po105", "po104")) << "the newest first";
+  EXPECT_THAT(Ids("asset=JPY/0&max_units=103"), ElementsAre("po103", "po100"));
   EXPECT_THAT(Ids("state=paid"), IsEmpty());
   const std::string at = GetJson("/v1/merchants/m1/payouts/po106").at("requested_at");
   EXPECT_THAT(Ids("before=" + at), SizeIs(6));

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 WAIT = 30
-SIZES = {"wide": (1280, 800), "phone": (375, 812), "narrow": (360, 640)}
+SIZES = {"wide": (1280, 800), "phone": (390, 844), "narrow": (360, 640)}
 
 
 class Browser:
@@ -169,6 +169,10 @@ class Browser:
             ):
                 return True
         return False
+
+    @property
+    def keeps_pictures(self):
+        return bool(os.environ.get("NORTHWIND_SCREENSHOTS"))
 
     def screenshot(self, name):
         folder = os.environ.get("NORTHWIND_SCREENSHOTS")

@@ -65,10 +65,22 @@ class Console(screens.Pages):
         browser.see("Everything new is routed to the batch.")
         self.assertEqual(self.asked("POST", "route-to-batch"), [{"reason": "the bank is down"}])
         browser.screenshot("console-routed")
+        self.assertIn("the bank is down", browser.all("main tbody tr")[-len(mock.data.cutover_log)].text)  # the newest first
+        browser.see("Even if the gate is closed")
+        browser.click("Resume routing")
+        browser.fill("Reason", "it is up")
+        browser.click("Resume routing", "dialog")
+        browser.see("The gate is closed")
+        browser.labelled("Even if the gate is closed").click()
+        browser.click("Resume routing")
+        browser.fill("Reason", "it is up")
+        browser.click("Resume routing", "dialog")
+        browser.until(lambda: "Everything new" not in browser.text(), "routed by the threshold again")
+        self.assertEqual(self.asked("POST", "resume-routing")[-1], {"reason": "it is up", "force": True})
 
     def test_raises_after_a_preview_and_not_through_a_closed_gate(self):
         self.operate("/cutover")
-        browser.see("1,824 of 18,240")
+        browser.see("4,560 of 18,240")
         browser.fill("The same in per cent", "60\t")
         browser.see("10,944 of 18,240")
         browser.click("Raise to 60 %")

@@ -3,32 +3,38 @@
 
 import copy
 import datetime
+import json
 import random
 
 MERCHANT = "m_northsea_coffee"
 OPERATOR_KEY = "nwk_key_0011223344556677_" + "ab" * 32
-TYPES = sorted(
-    [
-        "adjustment.applied",
-        "adjustment.rejected",
-        "dispute.lost",
-        "dispute.opened",
-        "dispute.won",
-        "endpoint.disabled",
-        "payment.capture_rejected",
-        "payment.captured",
-        "payment.refund_rejected",
-        "payment.refunded",
-        "payout.canceled",
-        "payout.failed",
-        "payout.paid",
-        "payout.rejected",
-        "payout.requested",
-        "payout.returned",
-        "webhook.test",
-    ]
-)
-STAGES = [0, 1, 10, 100, 500, 1000, 2500, 5000, 10000]
+TYPES = [
+    "adjustment.applied",
+    "adjustment.rejected",
+    "dispute.loss_rejected",
+    "dispute.lost",
+    "dispute.open_rejected",
+    "dispute.opened",
+    "dispute.win_rejected",
+    "dispute.won",
+    "endpoint.disabled",
+    "payment.capture_rejected",
+    "payment.captured",
+    "payment.refund_rejected",
+    "payment.refunded",
+    "payout.cancel_rejected",
+    "payout.canceled",
+    "payout.failed",
+    "payout.failure_rejected",
+    "payout.paid",
+    "payout.payment_rejected",
+    "payout.rejected",
+    "payout.requested",
+    "payout.return_rejected",
+    "payout.returned",
+    "webhook.test",
+]
+STAGES = [500, 2500, 10000]
 
 
 def money(units, asset="USD/2"):
@@ -300,7 +306,7 @@ class Data:
         self.dead = [
             {
                 "id": str(880 + i),
-                "queue": "nw.webhook",
+                "queue": "nw/webhook",
                 "cause": "no attempts left",
                 "last_error": "status 503",
                 "attempts": 12,
@@ -329,11 +335,11 @@ class Data:
                 "epoch": i + 1,
                 "actor": "key:ada",
                 "action": "raise",
-                "detail": f"{STAGES[i - 1]} to {STAGES[i]}",
+                "detail": f"threshold {100 * (i - 1)} -> {100 * i} without the gate",
                 "reason": "Fourteen clean days",
                 "hash": f"{i:064x}",
             }
-            for i in (5, 4, 3, 2, 1)
+            for i in (1, 2, 3, 4, 5)
         ]
         side = lambda n, wrong: {
             "ingested": {"count": n, "sum": str(n * 1234)},
@@ -423,7 +429,9 @@ class Data:
             },
         ]
         for i in range(60):
-            self.log("key:ada", "redriveQuarantine" if i % 2 else "raiseCutover", "cutover", f"to {i}")
+            asked = {"ids": [f"{i:064x}"] * 3} if i % 2 else {"threshold": i, "reason": "Fourteen clean days"}
+            detail = json.dumps({"asked": asked}, separators=(",", ":"))
+            self.log("key:ada", "redriveQuarantine" if i % 2 else "raiseCutover", "cutover", detail)
 
     def log(self, actor, action, subject, detail):
         number = len(self.audit) + 1
@@ -453,9 +461,9 @@ class Data:
             },
             "scheduler": {
                 "queues": [
-                    {"queue": "nw.payout", "waiting": "214", "ready": "3", "leased": "16", "dead": "0"},
+                    {"queue": "nw/payout", "waiting": "214", "ready": "3", "leased": "16", "dead": "0"},
                     {
-                        "queue": "nw.webhook",
+                        "queue": "nw/webhook",
                         "waiting": "18320",
                         "ready": "120",
                         "leased": "64",
@@ -484,7 +492,10 @@ class Data:
                 "lag_seconds": 0.4,
             },
             "sqs": {"state": "running", "received": "1200345", "deleted": "1200310"},
+            "shadow": False,
             "cutover": copy.deepcopy(self.cutover),
+            "claims": True,
+            "parallel_run": True,
             "rates": {
                 "events_per_second": 1800 + 900 * wave,
                 "commit_p50_ms": 3.1 + wave,

@@ -104,8 +104,8 @@ def endpoints(s, q, b, p):
 
 @route("POST", M + "/endpoints")
 def create_endpoint(s, q, b, p):
-    if "refused" in b["url"]:
-        raise Problem(400, "invalid_request", "url: the host leads to an address that is not public")
+    if "/../" in b["url"]:
+        raise Problem(400, "invalid_request", 'url: the path must hold no "." or ".."')
     e = s.data.make_endpoint(
         len(s.data.endpoints) + 1,
         b["url"],
@@ -203,9 +203,9 @@ def set_policy(s, q, b, p):
 
 @route("POST", M + "/policy/preview")
 def preview_policy(s, q, b, p):
-    at, out = 0, [0]
+    at, out = 0, []
     retry = b["retry"]
-    delays = retry.get("delays_seconds") or [
+    delays = retry.get("delays_seconds") or [0] + [
         min(retry["initial_seconds"] * retry["multiplier"] ** i, retry["cap_seconds"])
         for i in range(int(retry["max_attempts"]) - 1)
     ]

@@ -165,7 +165,7 @@ def cutover_verb(s, q, b, p):
     c = s.data.cutover
     if not b.get("reason"):
         raise Problem(400, "invalid_request", "reason: is missing")
-    if p["verb"] == "raise" and b["threshold"] > 5000 and not b.get("force"):
+    if p["verb"] in ("raise", "resume-routing") and not b.get("force"):
         raise Problem(409, "wrong_state", "The gate is closed: 3 days of 14 are not clean.")
     if p["verb"] == "hand-back":
         return {"handed": len(b["ids"]), "kept": 0, "before": 0, "finished": 0}
@@ -178,10 +178,9 @@ def cutover_verb(s, q, b, p):
         }.get(p["verb"], {"threshold": b.get("threshold")}),
         epoch=c["epoch"] + 1,
     )
-    s.data.cutover_log.insert(
-        0,
+    s.data.cutover_log.append(
         {
-            "number": 6,
+            "number": len(s.data.cutover_log) + 1,
             "at": s.data.time(),
             "epoch": c["epoch"],
             "actor": "key:ada",
@@ -189,7 +188,7 @@ def cutover_verb(s, q, b, p):
             "detail": "",
             "reason": b["reason"],
             "hash": "0" * 64,
-        },
+        }
     )
     return c
 

@@ -181,9 +181,9 @@ class Endpoints(screens.Pages):
         browser.fill("Address", "ftp://x")
         browser.click("Add endpoint", "main form")
         browser.see("must begin with https://")
-        browser.fill("Address", "https://refused.example/")
+        browser.fill("Address", "https://refused.example/hooks/../x")
         browser.click("Add endpoint", "main form")
-        browser.see("not public")
+        browser.see("the path must hold no")
         browser.fill("Address", "https://new.example/hook")
         browser.run("arguments[0].click()", browser.one("main form input[type=checkbox]"))
         browser.labelled("payout.*").click()
@@ -201,7 +201,7 @@ class Endpoints(screens.Pages):
         self.assertNotIn("whsec_", browser.run("return document.documentElement.outerHTML"))
         made = self.asked("POST", "/endpoints")[-1]
         self.assertEqual(made["events"], ["payout.*"])
-        self.assertEqual(made["policy"]["retry"], {"delays_seconds": [5, 300, 1800, 7200, 18000, 36000]})
+        self.assertEqual(made["policy"]["retry"], {"delays_seconds": [0, 5, 300, 1800, 7200, 18000, 36000]})
 
     def test_are_changed_with_the_version_that_was_seen(self):
         e = mock.data.endpoints[0]

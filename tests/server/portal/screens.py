@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the pages have in common: signing in, going to a screen, and what holds for every one."""
+"""What the tests of the pages on the mock have in common: the mock, the browser, signing in."""
 
 import threading
-import unittest
 
+import checks
 import mock_api
 import mock_data
 from browser import Browser
@@ -34,8 +34,9 @@ def stop():
     mock.server_close()
 
 
-class Pages(unittest.TestCase):
+class Pages(checks.Checks):
     def setUp(self):
+        self.browser = browser
         mock.restart()
         browser.offline(False)
         browser.dark(False)
@@ -58,50 +59,5 @@ class Pages(unittest.TestCase):
         browser.one("body:not(.signed-out)")
         self.go(screen)
 
-    def go(self, screen):
-        browser.run("location.hash = arguments[0]", f"#{screen}")
-        browser.settled()
-
     def asked(self, method, part):
         return [body for how, path, body in list(mock.asked) if how == method and part in path]
-
-    def assert_fits(self):
-        wide = browser.run(
-            """
-            const over = [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5 && !e.closest('.hidden, svg') && !(innerWidth <= 760 && e.closest('thead'))).slice(0, 3);
-            return [document.documentElement.scrollWidth, innerWidth, over.map((e) => `${e.tagName}.${e.className}: ${e.textContent.slice(0, 60)}`)];"""
-        )
-        self.assertLessEqual(wide[0], wide[1], wide[2])
-        self.assertEqual(wide[2], [])
-
-    def assert_sound(self):
-        """One h1, landmarks, and a name for everything that can be pressed or filled in."""
-        bad = browser.run("""
-            const bad = [];
-            if (document.querySelectorAll('h1').length !== 1) bad.push('not one h1');
-            if (!document.querySelector('main') || !document.querySelector('nav[aria-label]')) bad.push('landmarks');
-            const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
-            if (new Set(ids).size !== ids.length) bad.push('an id twice');
-            for (const e of document.querySelectorAll('main a, main button, main input, main select')) {
-              const name = e.getAttribute('aria-label') || e.textContent.trim() || [...(e.labels ?? [])].map((l) => l.textContent).join('');
-              if (!name) bad.push(`no name: ${e.outerHTML.slice(0, 100)}`);
-            }
-            for (const e of document.querySelectorAll('[style]')) bad.push('a style attribute');
-            return bad;""")
-        self.assertEqual(bad, [])
-
-    def look(self, name, screen):
-        with self.subTest(screen=screen):
-            self.go(screen)
-            for size in ("wide", "phone", "narrow"):
-                browser.resize(size)
-                self.assert_fits()
-                self.assert_sound()
-                if size != "narrow":
-                    browser.screenshot(f"{name}-{size}")
-            browser.dark(True)
-            browser.resize("wide")
-            browser.screenshot(f"{name}-dark")
-            browser.dark(False)
-            self.assertEqual(browser.complaints(), [])
-            self.assertEqual(browser.all(".failed, .notice.bad"), [])

@@ -154,28 +154,29 @@ export function keys(ctx) {
         label: 'Change',
         kind: 'tight',
         cell: (k) =>
-          !k.revoked_at &&
-          h(
-            'div',
-            {class: 'actions'},
-            button('Rotate', () => rotate(ctx, k, reload), {kind: 'small', 'aria-label': `Rotate ${k.name}`}),
-            workButton(
-              ctx,
-              'Revoke',
-              async () => {
-                if (
-                  (await confirm(`Revoke ${k.name}?`, 'Whoever uses it is shut out at once.', 'Revoke', {
-                    danger: true,
-                  })) === null
-                )
-                  return;
-                await ctx.api.delete(`${ctx.base}${path`/keys/${k.id}`}`);
-                ctx.notice(`${k.name} was revoked.`);
-                await reload();
-              },
-              {kind: 'small danger', 'aria-label': `Revoke ${k.name}`},
-            ),
-          ),
+          k.revoked_at
+            ? h('span', {class: 'none'}, '–')
+            : h(
+                'div',
+                {class: 'actions'},
+                button('Rotate', () => rotate(ctx, k, reload), {kind: 'small', 'aria-label': `Rotate ${k.name}`}),
+                workButton(
+                  ctx,
+                  'Revoke',
+                  async () => {
+                    if (
+                      (await confirm(`Revoke ${k.name}?`, 'Whoever uses it is shut out at once.', 'Revoke', {
+                        danger: true,
+                      })) === null
+                    )
+                      return;
+                    await ctx.api.delete(`${ctx.base}${path`/keys/${k.id}`}`);
+                    ctx.notice(`${k.name} was revoked.`);
+                    await reload();
+                  },
+                  {kind: 'small danger', 'aria-label': `Revoke ${k.name}`},
+                ),
+              ),
       },
     ],
     emptyTitle: 'No keys',

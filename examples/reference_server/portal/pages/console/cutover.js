@@ -23,6 +23,8 @@ import {
 } from '../shared/ui.js';
 
 const ALL = 10000;
+const LOG_PAGE = 1000;
+const LOG_SHOWN = 100;
 const share = (points) => `${(points / 100).toFixed(points % 100 ? 2 : 0)} %`;
 
 function amounts(units) {
@@ -38,10 +40,10 @@ function preview(p) {
     {class: 'area'},
     facts([
       ['Merchants now', `${integer(p.now.merchants)} of ${integer(p.merchants)}`],
-      ['Then', `${integer(p.then.merchants)} of ${integer(p.merchants)}`],
+      ['Merchants then', `${integer(p.then.merchants)} of ${integer(p.merchants)}`],
       ['Value now', amounts(p.now.units)],
-      ['Then', amounts(p.then.units)],
-      ['Of all', amounts(p.units)],
+      ['Value then', amounts(p.then.units)],
+      ['Value of all', amounts(p.units)],
     ]),
     p.moved?.length > 0 &&
       h(
@@ -55,9 +57,12 @@ function preview(p) {
 
 // One button each, first on the page: a rollback is not to be searched for.
 function switches(ctx, status, act) {
+  const force = check('Even if the gate is closed', false);
   const one = (on, [offText, offTitle, offWhat, offVerb], [onText, onTitle, onWhat, onVerb]) =>
     on
-      ? workButton(ctx, onText, () => act(onVerb, onTitle, onWhat, onText, {}))
+      ? workButton(ctx, onText, () =>
+          act(onVerb, onTitle, onWhat, onText, onVerb === 'resume-routing' && force.box.checked ? {force: true} : {}),
+        )
       : workButton(ctx, offText, () => act(offVerb, offTitle, offWhat, offText, {}, true), {kind: 'danger'});
   return h(
     'section',
@@ -91,7 +96,10 @@ function switches(ctx, status, act) {
         ['Resume sending', 'Send payouts again?', 'What has waited is submitted to the bank.', 'resume-sending'],
       ),
     ),
-    status.routed_to_batch && h('p', {class: 'panel bad'}, 'Everything new is routed to the batch.'),
+    status.routed_to_batch && [
+      force.element,
+      h('p', {class: 'panel bad'}, 'Everything new is routed to the batch. To resume, the gate must be open, or be passed over.'),
+    ],
     status.sending_stopped &&
       h('p', {class: 'panel bad'}, `Sending is stopped; ${integer(status.sending)} submissions are still under way.`),
   );
@@ -194,9 +202,21 @@ function turner(ctx, status, act) {
   );
 }
 
+// The server tells them from the first one on: all are read, since the last ones are what somebody looks for.
+async function readLog(ctx) {
+  const all = [];
+  let cursor = null;
+  do {
+    const page = await ctx.api.get(`${ctx.base}/cutover/log`, {limit: LOG_PAGE, cursor}, {signal: ctx.signal});
+    all.push(...page.data);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return all.reverse();
+}
+
 function log(rows) {
   if (!rows.length) return empty('Nothing was changed yet');
-  return table(
+  const made = table(
     'Changes of the cutover',
     [
       {label: 'No.', kind: 'main tight', cell: (r) => r.number},
@@ -205,8 +225,9 @@ function log(rows) {
       {label: 'What', cell: (r) => [code(r.action), h('div', null, r.detail)]},
       {label: 'Why', cell: (r) => r.reason},
     ],
-    rows,
+    rows.slice(0, LOG_SHOWN),
   );
+  return [made, rows.length > LOG_SHOWN && h('p', {class: 'note'}, `The last ${LOG_SHOWN} of ${integer(rows.length)}.`)];
 }
 
 function residue(ctx, rows, reload) {
@@ -247,12 +268,16 @@ function residue(ctx, rows, reload) {
 export function cutover(ctx) {
   const {api, base, signal} = ctx;
   const options = {signal};
+  // What is not configured is not asked for.
+  const known = (name) => Boolean(ctx.feed.latest?.[name]);
   const left = area(
     ctx,
-    async () => (await api.get(`${base}/cutover/residue`, {}, options)).data,
-    (rows) => residue(ctx, rows, left.reload),
+    async () =>
+      known('cutover') && known('claims') ? (await api.get(`${base}/cutover/residue`, {}, options)).data : null,
+    (rows) =>
+      rows ? residue(ctx, rows, left.reload) : empty('No claims are configured', 'Nobody else claims payouts here.'),
   );
-  const changes = area(ctx, async () => (await api.get(`${base}/cutover/log`, {}, options)).data, log);
+  const changes = area(ctx, async () => (known('cutover') ? readLog(ctx) : []), log);
   async function act(verb, title, what, action, body, danger = false) {
     const reason = await confirm(title, what, action, {danger, reason: true});
     if (reason === null) return;

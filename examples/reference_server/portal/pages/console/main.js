@@ -4,7 +4,7 @@ import {Api} from '../shared/api.js';
 import {h} from '../shared/dom.js';
 import {Router} from '../shared/router.js';
 import {head, Shell} from '../shared/shell.js';
-import {button, code, empty, explain, field, input} from '../shared/ui.js';
+import {button, code, empty, explain, field, input, loading} from '../shared/ui.js';
 import {keys} from './access.js';
 import {auditLog} from './audit.js';
 import {cutover} from './cutover.js';
@@ -47,19 +47,22 @@ const feed = {
 };
 let polling = null;
 
+// Whether it was the first.
 function take(latest) {
+  const first = !feed.latest;
   feed.latest = latest;
   feed.at = new Date().toISOString();
   feed.history.push({at: feed.at, rates: latest.rates ?? {}});
   if (feed.history.length > KEPT) feed.history.shift();
   for (const listener of [...feed.listeners]) listener();
+  return first;
 }
 
 async function poll(turn) {
   try {
     const latest = await api.get('/v1/operator/overview');
     if (turn !== polling) return;
-    take(latest);
+    if (take(latest)) router.update();
     shell.setConnection('live');
   } catch {
     if (turn !== polling) return;
@@ -91,7 +94,10 @@ const router = new Router(routes, show, () => [
 ]);
 
 function show(screen, {path, params, query}) {
-  if (key && polling) shell.show(screen, {api, feed, base: '/v1/operator', path, params, query});
+  if (!key || !polling) return;
+  // Which parts there are, screens know from the overview.
+  const shown = feed.latest ? screen : () => [head('Operators’ console'), loading()];
+  shell.show(shown, {api, feed, base: '/v1/operator', path, params, query});
 }
 
 function leave(why = '') {

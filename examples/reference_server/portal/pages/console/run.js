@@ -61,7 +61,13 @@ function coverage(day) {
   return pairs(day.assets).map(line);
 }
 
+// Where there is none, nothing is asked for: whether there is the overview tells.
+const configured = (ctx) => Boolean(ctx.feed.latest?.parallel_run);
+const missing = () =>
+  empty('No parallel run is configured', 'It needs a mapping of the batch’s rows in the server’s settings.');
+
 export function days(ctx) {
+  if (!configured(ctx)) return [head('Parallel run'), missing()];
   const {api, base, signal} = ctx;
   const state = area(ctx, () => api.get(`${base}/parallel-run/gate`, {}, {signal}), gate);
   const shown = area(
@@ -123,6 +129,7 @@ export function days(ctx) {
 const classes = (d) => (d.classes ?? []).map((name) => [badge(name, words(name), 'wait'), ' ']);
 
 export function discrepancies(ctx) {
+  if (!configured(ctx)) return [head('Differences', {back: ['/run', 'Parallel run']}), missing()];
   const shown = list(ctx, {
     place: `${ctx.base}/parallel-run/discrepancies`,
     caption: 'Differences',
@@ -234,6 +241,7 @@ function details(ctx, d, place, reload) {
 }
 
 export function discrepancy(ctx) {
+  if (!configured(ctx)) return [head('Difference', {back: ['/run', 'Parallel run']}), missing()];
   const place = `${ctx.base}${path`/parallel-run/discrepancies/${ctx.params.id}`}`;
   const shown = area(
     ctx,

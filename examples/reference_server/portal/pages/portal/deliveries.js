@@ -20,6 +20,13 @@ const host = (url) => {
   }
 };
 
+// What each is called: its host, and if another one has the same, where it is there.
+function names(endpoints) {
+  const hosts = endpoints.map((e) => host(e.url));
+  const alone = (at) => hosts.indexOf(hosts[at]) === hosts.lastIndexOf(hosts[at]);
+  return new Map(endpoints.map((e, at) => [e.id, alone(at) ? hosts[at] : e.url.replace(/^https?:\/\//, '')]));
+}
+
 const RESENT = {
   sent: 'Sent',
   already_under_way: 'Already under way',
@@ -133,7 +140,7 @@ async function choices(ctx) {
     ctx.api.get(`${ctx.base}/endpoints`, {limit: 1000}, {signal: ctx.signal}),
     ctx.api.get('/v1/event-types', {}, {signal: ctx.signal}),
   ]);
-  return {endpoints: endpoints.data, types: types.data, hosts: new Map(endpoints.data.map((e) => [e.id, host(e.url)]))};
+  return {endpoints: endpoints.data, types: types.data, hosts: names(endpoints.data)};
 }
 
 export function deliveries(ctx) {
@@ -145,7 +152,7 @@ export function deliveries(ctx) {
         caption: 'Deliveries',
         columns: columns(hosts),
         filters: [
-          {name: 'endpoint', label: 'Endpoint', type: 'select', options: endpoints.map((e) => [e.id, host(e.url)])},
+          {name: 'endpoint', label: 'Endpoint', type: 'select', options: [...hosts]},
           {name: 'state', label: 'State', type: 'select', options: STATES.map((state) => [state, words(state)])},
           {name: 'type', label: 'Event', type: 'select', options: types.map((type) => [type, type])},
           {name: 'message', label: 'Message', placeholder: 'msg_…'},

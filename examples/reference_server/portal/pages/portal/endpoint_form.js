@@ -22,12 +22,13 @@ export function checkUrl(text) {
   if (url.protocol === 'http:')
     return {warning: 'Without https, the server takes it only if its operator allows that.'};
   if (/^(localhost|127\.|10\.|192\.168\.|\[)/.test(url.host))
-    return {warning: 'This looks like a private address, which is refused.'};
+    return {warning: 'This looks like a private address: nothing is sent to one, unless the server’s operator allows that.'};
   return {good: `Requests will go to ${url.host}.`};
 }
 
 function urlField(value) {
-  const said = h('p', {class: 'hint', 'aria-live': 'polite'});
+  // What is said comes when the field is left, as by a click on what stands below: that must not move away under the pointer.
+  const said = h('p', {class: 'hint line', 'aria-live': 'polite'});
   const control = input({
     type: 'url',
     inputmode: 'url',
@@ -37,7 +38,7 @@ function urlField(value) {
   });
   function look() {
     const {problem, warning, good} = checkUrl(control.value.trim());
-    said.className = problem ? 'error' : 'hint';
+    said.className = problem ? 'error line' : 'hint line';
     said.textContent = problem ?? warning ?? good;
     if (problem) control.setAttribute('aria-invalid', 'true');
     else control.removeAttribute('aria-invalid');

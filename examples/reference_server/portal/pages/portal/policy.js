@@ -14,9 +14,9 @@ const DOUBLING = {
   max_age_seconds: 259200,
   jitter: 'equal',
 };
-const FIXED = [5, 300, 1800, 7200, 18000, 36000];
+const FIXED = [0, 5, 300, 1800, 7200, 18000, 36000];
 
-// "5 s, 5 min, 2 h" -> [5, 300, 7200]; null if it cannot be read
+// "0 s, 5 min, 2 h" -> [0, 300, 7200]; null if it cannot be read
 export function readDelays(text) {
   const delays = text.split(',').map((piece) => {
     const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/.exec(piece.trim().toLowerCase());
@@ -86,7 +86,7 @@ export function policyEditor(ctx, policy, standard) {
       const read = readDelays(delays.value);
       if (!read) {
         delays.focus();
-        throw new Error('Delays: write them as in “5 s, 5 min, 2 h”.');
+        throw new Error('Delays: write them as in “0 s, 5 s, 5 min, 2 h”.');
       }
       made.retry = {delays_seconds: read};
     } else {
@@ -135,7 +135,7 @@ export function policyEditor(ctx, policy, standard) {
           LABELS.map(([name, label]) => field(label, numbers.get(name))),
         ),
       kind.value === 'fixed' &&
-        field('Delays between attempts', delays, {hint: 'One after the other: 5 s, 5 min, 2 h'}),
+        field('Delay before each attempt', delays, {hint: 'The first one too, so that 0 s is at once: 0 s, 5 s, 5 min, 2 h'}),
       kind.value &&
         h(
           'div',

@@ -4,7 +4,9 @@ import {h, svg, replace} from './dom.js';
 
 const WIDTH = 640; // until it is known how much there is
 const HEIGHT = 160;
-const LEFT = 52;
+const LEAST_LEFT = 52;
+const LETTER = 7; // of the y axis, about so wide
+const BOTH_LABELS = 320; // what two moments with their days need, one beside the other
 const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 24;
@@ -39,7 +41,10 @@ function draw(figure, {title, series, labels, text, marks = []}) {
   figure.dataset.width = width;
   const top = ceiling(Math.max(...series.flatMap((s) => s.values.filter((v) => v !== null)), 0));
   const count = Math.max(...series.map((s) => s.values.length), 2);
-  const x = (i) => LEFT + ((width - LEFT - RIGHT) * i) / (count - 1);
+  const scale = [0, 0.5, 1].map((share) => [top * share, text(top * share)]);
+  const left = Math.max(LEAST_LEFT, 12 + LETTER * Math.max(...scale.map(([, words]) => words.length)));
+  const ends = width - left - RIGHT < BOTH_LABELS ? labels.map((label) => label.split(', ').at(-1)) : labels;
+  const x = (i) => left + ((width - left - RIGHT) * i) / (count - 1);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
   const latest = series.map((s) => `${s.name} ${text(s.values.findLast((v) => v !== null) ?? null)}`).join(', ');
   const drawing = svg('svg', {
@@ -47,15 +52,15 @@ function draw(figure, {title, series, labels, text, marks = []}) {
     role: 'img',
     'aria-label': `${title}. Latest: ${latest}.`,
   });
-  for (const share of [0, 0.5, 1]) {
+  for (const [value, words] of scale) {
     drawing.append(
-      svg('line', {class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(top * share), y2: y(top * share)}),
-      svg('text', {x: LEFT - 8, y: y(top * share) + 4, 'text-anchor': 'end'}, text(top * share)),
+      svg('line', {class: 'grid', x1: left, x2: width - RIGHT, y1: y(value), y2: y(value)}),
+      svg('text', {x: left - 8, y: y(value) + 4, 'text-anchor': 'end'}, words),
     );
   }
   drawing.append(
-    svg('text', {x: LEFT, y: HEIGHT - 6}, labels[0]),
-    svg('text', {x: width - RIGHT, y: HEIGHT - 6, 'text-anchor': 'end'}, labels[1]),
+    svg('text', {x: left, y: HEIGHT - 6}, ends[0]),
+    svg('text', {x: width - RIGHT, y: HEIGHT - 6, 'text-anchor': 'end'}, ends[1]),
   );
   for (const {values, line} of series) {
     const offset = count - values.length;

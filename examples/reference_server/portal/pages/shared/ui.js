@@ -196,7 +196,7 @@ export function area(ctx, fetch, render) {
 
 // ---- Tables ---------------------------------------------------------------------------------------------------
 
-// columns: [{label, cell(row), kind: 'number' | 'main' | 'tight'}]. On phones each row is a card, and each cell has its label.
+// columns: [{label, cell(row), kind: 'number' | 'main' | 'tight' | 'wrap' | 'slim' | 'text'}]. On phones each row is a card, and each cell has its label.
 export function table(caption, columns, rows) {
   const body = h(
     'tbody',
