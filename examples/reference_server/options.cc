@@ -120,8 +120,10 @@ std::vector<Setting> MakeSettings() {
       Whole("max-connections", "(default 10000)", OfListener, &L::max_connections, 1, kMany),
       Whole("max-in-flight", "requests at once; more are answered 503 (default 2000)", OfListener, &L::max_in_flight, 1,
             kMany),
-      Whole("max-body-bytes", "of all bodies together; more are answered 503 (default 268435456)", OfListener,
-            &L::max_body_bytes, 16 << 20, uint64_t{1} << 40),
+      Whole(
+          "max-body-bytes",
+          "of all large bodies together, and a quarter of it of one caller; more are answered 503 (default 268435456)",
+          OfListener, &L::max_body_bytes, 64 << 20, uint64_t{1} << 40),
       Whole("max-header", "bytes of a request's head (default 16384)", OfListener, &L::max_header, 1024, 1 << 20),
       Time("header-timeout", "for a request's head (default 10s)", OfListener, &L::header_timeout),
       Time("body-timeout", "for its body (default 30s)", OfListener, &L::body_timeout),
@@ -262,6 +264,7 @@ absl::StatusOr<ServerOptions> ParseOptions(const std::vector<std::string>& argum
   ServerOptions options;
   NW_RETURN_IF_ERROR(ReadEnvironment(environment, options));
   NW_RETURN_IF_ERROR(ReadArguments(arguments, options));
+  options.listener.max_body_bytes_of_caller = options.listener.max_body_bytes / 4;
   NW_RETURN_IF_ERROR(CheckTogether(options));
   return options;
 }

@@ -55,6 +55,10 @@ struct RailAnswer {
   absl::Time not_before = absl::InfinitePast();
 };
 
+// Under it Payouts notes PayoutInstruction::provider_key in the metadata of the events that it makes. It is between host and rail: webhooks leave it
+// out, and what else shows metadata to merchants should.
+inline constexpr std::string_view kProviderKeyMetadata = "provider_key";
+
 struct PayoutInstruction {
   // Names this payout to the rail: the same in every call, for ever, and no other payout's. 34 characters a–z 0–9 and '_'.
   std::string provider_key;

@@ -187,7 +187,7 @@ absl::Status PayoutWorker::Settle(std::vector<Job>& jobs) {
                        .payout_id = job.payout.payout_id,
                        .occurred_at = clock_.Now(),
                        .merchant_id = job.payout.merchant_id};
-    event.metadata["provider_key"] = job.payout.provider_key;
+    event.metadata[std::string(kProviderKeyMetadata)] = job.payout.provider_key;
     if (!paid && !job.answer.reason.empty() && job.answer.reason.size() <= kMaxReasonInEvent &&
         IsUtf8(job.answer.reason)) {
       event.metadata["reason"] = job.answer.reason;

@@ -2,10 +2,13 @@
 #include "src/webhook/message.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <variant>
 #include <vector>
 
 #include "absl/numeric/int128.h"
+#include "northwind/payout.h"
 #include "src/base/coding.h"
 #include "src/base/sha256.h"
 #include "src/settlement/json_text.h"
@@ -157,7 +160,12 @@ absl::StatusOr<std::optional<Message>> MessageMaker::Make(const JournalRecord& r
   if (!applied) AppendJsonField(body, "reason", Name(recorded->reason));
   AppendJsonTime(body, "occurred_at", event->occurred_at);
   // An event may name the payout or dispute of another merchant; then whatever was written into it is not this one's to read.
-  if (news->merchant_id == event->merchant_id) AppendJsonTexts(body, "metadata", event->metadata);
+  // Nor is what is between the host and its rail.
+  if (news->merchant_id == event->merchant_id) {
+    std::map<std::string, std::string> metadata = event->metadata;
+    if (!event->payout_id.empty()) metadata.erase(std::string(kProviderKeyMetadata));
+    AppendJsonTexts(body, "metadata", metadata);
+  }
   return Finish(std::move(body), type, record.recorded_at, news->merchant_id, record.sequence,
                 MessageBits(store_, record.sequence));
 }

@@ -349,6 +349,17 @@ TEST_F(MessageMakerTest, AMessageSaysItsRecord) {
                R"("metadata":{"k\"1":"größe\n"}}})"));
 }
 
+TEST_F(MessageMakerTest, WhatIsBetweenHostAndRailIsNotTheMerchants) {
+  OpenMerchant("m1");
+  Apply(Captured("pay:1", 1000, 0));
+  Apply(OfPayout(EventType::kPayoutRequested, "po:1", 1, 500));
+  PaymentEvent paid = OfPayout(EventType::kPayoutPaid, "po:1", 2);
+  paid.metadata = {{"provider_key", "nw_secret"}, {"note", "thanks"}};
+  const std::optional<Message> message = Make(RecordAt(Apply(paid).sequence));
+  ASSERT_TRUE(message.has_value());
+  EXPECT_THAT(message->body, EndsWith(R"("metadata":{"note":"thanks"}}})"));
+}
+
 TEST_F(MessageMakerTest, TheSameThingUnderANewTimeIsNoNews) {
   EXPECT_TRUE(MessageOf(Captured("p1", 1000)).has_value());
   PaymentEvent again = Captured("p1", 1000);

@@ -20,6 +20,8 @@
 namespace northwind::server {
 namespace {
 
+constexpr size_t kMaxPublicBody = 4096;  // a token
+
 constexpr int64_t kMaxSeconds = int64_t{3600} * 24 * 365 * 100;
 
 Response NotKept(Response response) {
@@ -263,6 +265,7 @@ Response RevokeKey(Host& host, const Request& request, const Caller& caller) {
 void AddAccessRoutes(Router& router, Host& host, const ServerOptions& options) {
   const auto add = [&router](Method method, const char* pattern, const char* name, Scope scope, Handler handler) {
     Route route{.method = method, .pattern = pattern, .name = name, .scope = scope};
+    if (scope == Scope::kPublic) route.max_body = kMaxPublicBody;
     route.handler = std::move(handler);
     router.Add(std::move(route));
   };

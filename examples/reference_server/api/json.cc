@@ -15,6 +15,8 @@ namespace northwind::server {
 namespace {
 
 constexpr size_t kMaxDepth = 32;
+constexpr size_t kMaxNames = 1000;        // of one object, whose names are looked up one after the other
+constexpr size_t kMaxValues = 1'000'000;  // of one body: each takes some 50 bytes of memory, however short it is
 constexpr size_t kMaxLimit = 1000;
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
@@ -31,38 +33,52 @@ std::string Joined(const std::vector<std::string_view>& names) {
   return absl::StrJoin(names, ", ", [](std::string* out, std::string_view name) { out->append(name); });
 }
 
-// Notes what the parser itself lets pass: a name that comes twice in one object, and depth.
-class Strictness {
+// Sees what the parser itself lets pass, before anything is built of it: depth, a name that comes twice in one object, and numbers of names and
+// of values that take more time or memory than their bytes say. Ends at the first fault. (A callback of Json::parse would do, but looks through a
+// whole array again for each object that ends in it.)
+class Strictness : public nlohmann::json_sax<Json> {
  public:
-  bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-    switch (event) {
-      case Json::parse_event_t::object_start:
-        names_.emplace_back();
-        [[fallthrough]];
-      case Json::parse_event_t::array_start:
-        if (static_cast<size_t>(depth) >= kMaxDepth) Note("is nested too deep");
-        break;
-      case Json::parse_event_t::key:
-        if (const auto name = parsed.get<std::string>(); !names_.back().insert(name).second) {
-          Note(absl::StrCat("has ", QuoteName(name), " twice"));
-        }
-        break;
-      case Json::parse_event_t::object_end:
-        names_.pop_back();
-        break;
-      default:
-        break;
-    }
+  bool null() override { return Value(); }
+  bool boolean(bool) override { return Value(); }
+  bool number_integer(number_integer_t) override { return Value(); }
+  bool number_unsigned(number_unsigned_t) override { return Value(); }
+  bool number_float(number_float_t, const string_t&) override { return Value(); }
+  bool string(string_t&) override { return Value(); }
+  bool binary(binary_t&) override { return Value(); }
+  bool start_object(size_t) override {
+    names_.emplace_back();
+    return Begin();
+  }
+  bool key(string_t& name) override {
+    if (!names_.back().insert(name).second) return Note(absl::StrCat("has ", QuoteName(name), " twice"));
+    if (names_.back().size() > kMaxNames) return Note(absl::StrCat("has an object of more than ", kMaxNames, " names"));
     return true;
   }
+  bool end_object() override {
+    names_.pop_back();
+    --depth_;
+    return true;
+  }
+  bool start_array(size_t) override { return Begin(); }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+  bool parse_error(size_t, const std::string&, const Json::exception&) override { return Note("is no JSON"); }
+
   const std::string& fault() const { return fault_; }
 
  private:
-  void Note(std::string fault) {
+  bool Value() { return ++values_ <= kMaxValues ? true : Note(absl::StrCat("has more than ", kMaxValues, " values")); }
+  bool Begin() { return ++depth_ <= kMaxDepth ? Value() : Note("is nested too deep"); }
+  bool Note(std::string fault) {
     if (fault_.empty()) fault_ = std::move(fault);
+    return false;
   }
 
-  std::vector<std::set<std::string>> names_;
+  std::vector<std::set<std::string>> names_;  // of the objects that we are in
+  size_t depth_ = 0;
+  size_t values_ = 0;
   std::string fault_;
 };
 
@@ -104,12 +120,10 @@ Response JsonResponse(const Json& body, int status) {
 
 absl::StatusOr<Json> ParseObject(std::string_view body, const std::vector<std::string_view>& allowed) {
   Strictness strictness;
-  Json object = Json::parse(
-      body, [&](int depth, Json::parse_event_t event, Json& parsed) { return strictness(depth, event, parsed); },
-      false);
-  if (object.is_discarded()) return absl::InvalidArgumentError("the body is no JSON");
+  if (!Json::sax_parse(body, &strictness))
+    return absl::InvalidArgumentError(absl::StrCat("the body ", strictness.fault()));
+  Json object = Json::parse(body, nullptr, false);
   if (!object.is_object()) return absl::InvalidArgumentError("the body must be a JSON object");
-  if (!strictness.fault().empty()) return absl::InvalidArgumentError(absl::StrCat("the body ", strictness.fault()));
   for (const auto& [name, value] : object.items()) {
     if (!IsAmong(name, allowed)) {
       return absl::InvalidArgumentError(

@@ -31,7 +31,8 @@ Json MoneyJson(const Asset& asset, absl::int128 units);
 
 Response JsonResponse(const Json& body, int status = 200);
 
-// An object, strictly: no name twice, nothing but `allowed`, at most 32 deep. InvalidArgument says which.
+// An object, strictly: no name twice, nothing but `allowed`, at most 32 deep, 1,000 names in an object, a million values in all. In time that grows
+// with the body alone. InvalidArgument says which.
 absl::StatusOr<Json> ParseObject(std::string_view body, const std::vector<std::string_view>& allowed);
 
 // Queries of lists, all by the same names: InvalidArgument for a name that is not in `allowed` (besides limit and cursor), for one that

@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "northwind/payout.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -201,7 +202,9 @@ std::optional<Json> TransactionJson(const MovedRecord& record, std::string_view 
   if (!record.payout_id.empty()) json["payout_id"] = record.payout_id;
   // Whatever was written into the event of another merchant is not this one's to read.
   if (record.metadata_owner.empty() || record.metadata_owner == merchant) {
-    for (const auto& [key, value] : record.metadata) json["metadata"][key] = value;
+    for (const auto& [key, value] : record.metadata) {
+      if (key != kProviderKeyMetadata || record.payout_id.empty()) json["metadata"][key] = value;
+    }
   }
   return json;
 }

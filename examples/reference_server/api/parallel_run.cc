@@ -243,6 +243,7 @@ void AddParallelRunRoutes(Router& router, Host& host) {
              .name = "closeRunDay",
              .subject = "day",
              .fields = {"expected"},
+             .logged = LoggedTotals,
              .run = [&host](const Request& request, const Caller& caller, const Json& body) {
                return CloseDay(host, request, caller, body);
              }});

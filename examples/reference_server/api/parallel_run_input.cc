@@ -10,6 +10,7 @@
 #include "examples/reference_server/api/body.h"
 #include "examples/reference_server/api/operator.h"
 #include "examples/reference_server/api/parallel_run_routes.h"
+#include "examples/reference_server/auth/secrets.h"
 #include "northwind/amount.h"
 #include "northwind/status.h"
 
@@ -18,6 +19,8 @@ namespace {
 
 constexpr size_t kMaxRowsBody = 16 << 20;
 constexpr size_t kMaxRowsRequest = 10'000;
+constexpr size_t kMaxLoggedText = 200;
+constexpr size_t kMaxLoggedAssets = 20;
 
 absl::Status Wrong(absl::string_view where, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": must be ", what));
@@ -71,7 +74,10 @@ absl::StatusOr<Json> IngestRows(const Host& host, const Json& body) {
 Json LoggedRows(const Json& body) {
   Json logged = Json::object();
   for (const char* name : {"source", "next"}) {
-    if (const auto found = body.find(name); found != body.end() && found->is_string()) logged[name] = *found;
+    const auto found = body.find(name);
+    if (found == body.end() || !found->is_string()) continue;
+    const auto& text = found->get_ref<const std::string&>();
+    logged[name] = text.size() <= kMaxLoggedText ? text : absl::StrCat("sha256:", ToHex(Sha256(text)));
   }
   const auto rows = body.find("rows");
   logged["rows"] = rows != body.end() && rows->is_array() ? rows->size() : 0;
@@ -180,6 +186,12 @@ absl::StatusOr<Json> SignOff(const Host& host, const Caller& caller, const Json&
 }
 
 }  // namespace
+
+Json LoggedTotals(const Json& body) {
+  const auto expected = body.find("expected");
+  if (expected == body.end() || expected->size() <= kMaxLoggedAssets) return body;
+  return {{"expected", {{"assets", expected->size()}, {"sha256", ToHex(Sha256(expected->dump()))}}}};
+}
 
 absl::StatusOr<std::map<std::string, CountAndSum>> ParseTotals(const Json& totals, const char* where) {
   if (!totals.is_object()) return Wrong(where, "an object of assets");

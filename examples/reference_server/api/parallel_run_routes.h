@@ -27,6 +27,9 @@ absl::StatusOr<absl::CivilDay> ParseDay(const std::string& text);
 std::string DayText(absl::CivilDay day);
 std::string SignedText(absl::int128 units);  // "-1250"
 
+// What the audit trail keeps of the body of closeRunDay: many totals by their number and a hash of them as they came.
+Json LoggedTotals(const Json& body);
+
 // {"USD/2":{"count":3,"sum":"-1250"}}; `where` names it in errors.
 absl::StatusOr<std::map<std::string, CountAndSum>> ParseTotals(const Json& totals, const char* where);
 

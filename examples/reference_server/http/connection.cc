@@ -42,8 +42,6 @@ using Socket = asio::ip::tcp::socket;
 
 constexpr size_t kReadPiece = 4096;
 constexpr size_t kBodyBuffer = 64 << 10;
-// What is read before anybody knows who asks, and for what.
-constexpr size_t kMaxBodyOfAnybody = 64 << 10;
 // A connection that waits for its next request holds no more than this for it, and as much of its last answer.
 constexpr size_t kIdleBuffer = 8 << 10;
 // After the last answer, what the peer still sends is read and thrown away for a moment, so that a reset does not take the answer away.
@@ -221,11 +219,13 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   void PrepareBody() {
     const Route* route = hub_->router.Find(request_, nullptr);
-    const size_t max_body = route == nullptr ? kMaxBodyOfAnybody : route->max_body;
+    const size_t small = hub_->options.small_body;
+    const size_t max_body = route == nullptr ? small : route->max_body;
+    body_of_.clear();
     const auto length = parser_->content_length();
     if (length.has_value() && *length > max_body) return Refuse(BodyTooLarge());
-    if (max_body > kMaxBodyOfAnybody && (parser_->chunked() || length.value_or(0) > kMaxBodyOfAnybody)) {
-      if (std::optional<Response> refusal = hub_->router.RefuseLargeBody(*route, request_)) {
+    if (max_body > small && (parser_->chunked() || length.value_or(0) > small)) {
+      if (std::optional<Response> refusal = hub_->router.RefuseLargeBody(*route, request_, &body_of_)) {
         refusal->route = route->name;
         return RefuseWith(*std::move(refusal));
       }
@@ -270,17 +270,32 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     ReadBodyPiece();
   }
 
-  // Of Hub::body_bytes, so many in all. What has come counts, not what was announced: nobody takes the room of others by a number in a head.
+  // Of Hub::body_bytes, so many in all, and so many of one caller. What has come counts, not what was announced: nobody takes the room of
+  // others by a number in a head.
   bool HoldBody(size_t bytes) {
+    if (bytes <= hub_->options.small_body) return true;
     const size_t more = bytes - body_held_;
-    if (hub_->body_bytes.fetch_add(more) + more > hub_->options.max_body_bytes) {
-      hub_->body_bytes -= more;
+    absl::MutexLock lock(&hub_->bodies_mutex);
+    size_t& callers = hub_->bodies_of[body_of_];
+    if (callers + more > hub_->options.max_body_bytes_of_caller ||
+        hub_->body_bytes + more > hub_->options.max_body_bytes) {
+      if (callers == 0) hub_->bodies_of.erase(body_of_);
       return false;
     }
+    callers += more;
+    hub_->body_bytes += more;
     body_held_ = bytes;
     return true;
   }
-  void LetBodyGo() { hub_->body_bytes -= std::exchange(body_held_, 0); }
+  void LetBodyGo() {
+    const size_t held = std::exchange(body_held_, 0);
+    if (held == 0) return;
+    absl::MutexLock lock(&hub_->bodies_mutex);
+    hub_->body_bytes -= held;
+    const auto callers = hub_->bodies_of.find(body_of_);
+    callers->second -= held;
+    if (callers->second == 0) hub_->bodies_of.erase(callers);
+  }
 
   // ---- Answering
 
@@ -546,7 +561,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   bool timed_out_ = false;
   bool closed_ = false;
   bool counted_ = false;  // in Hub::in_flight
-  size_t body_held_ = 0;  // of Hub::body_bytes
+  size_t body_held_ = 0;  // of Hub::body_bytes …
+  std::string body_of_;   // … and of this caller's; empty of routes that are anybody's
   bool keep_alive_ = false;
   bool http11_ = true;
   bool chunked_ = false;

@@ -14,10 +14,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <unordered_set>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "examples/reference_server/http/listener.h"
 #include "examples/reference_server/http/router.h"
@@ -56,6 +58,9 @@ struct Hub {
   std::atomic<size_t> in_flight = 0;
   std::atomic<size_t> streams = 0;
   std::atomic<size_t> body_bytes = 0;
+  absl::Mutex bodies_mutex;
+  absl::flat_hash_map<std::string, size_t> bodies_of
+      ABSL_GUARDED_BY(bodies_mutex);  // by caller; their sum is body_bytes
   std::atomic<uint64_t> accepted = 0;
   std::atomic<uint64_t> refused = 0;
 

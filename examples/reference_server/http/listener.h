@@ -31,8 +31,13 @@ struct ListenerOptions {
   size_t max_connections = 10'000;
   size_t max_in_flight = 2'000;  // requests whose answer is not ready; more are answered 503 busy
   size_t max_header = 16 << 10;
-  // Of all bodies together, from what has come of them until they are answered; what comes then is answered 503 busy.
+  // Bodies up to here are read of anybody who may connect, and are bounded by max_connections alone, so that whoever fills the room of large ones
+  // holds up no sign-in and no emergency. Larger ones are read of those who may send them.
+  size_t small_body = 16 << 10;
+  // Of all large bodies together, and of one caller's, from what has come of them until they are answered; what comes then is answered 503
+  // busy.
   size_t max_body_bytes = 256 << 20;
+  size_t max_body_bytes_of_caller = 64 << 20;
   absl::Duration header_timeout = absl::Seconds(10);  // from the first byte of a request to the end of its head
   absl::Duration body_timeout = absl::Seconds(30);
   absl::Duration write_timeout = absl::Seconds(30);  // without progress

@@ -121,7 +121,7 @@ const Route* Router::Find(Request& request, std::string* allow) const {
   return found;
 }
 
-std::optional<Response> Router::RefuseLargeBody(const Route& route, const Request& request) const {
+std::optional<Response> Router::RefuseLargeBody(const Route& route, const Request& request, std::string* caller) const {
   if (route.scope == Scope::kPublic) return std::nullopt;
   const absl::StatusOr<Caller> who = authenticator_.Authenticate(request);
   if (!who.ok() && !absl::IsUnauthenticated(who.status())) return AsResponse(FromStatus(who.status()), request);
@@ -131,6 +131,7 @@ std::optional<Response> Router::RefuseLargeBody(const Route& route, const Reques
     return AsResponse(NotFound(), request);
   }
   if (who->scopes.count(route.scope) == 0) return AsResponse(FromStatus(absl::PermissionDeniedError("")), request);
+  *caller = who->id;
   return std::nullopt;
 }
 

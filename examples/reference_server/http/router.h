@@ -91,7 +91,7 @@ class Router {
 
   // Before a body is read that is larger than what anybody may send: why whoever asks may not have it read, if so. Not rated, and not instead
   // of Answer, which looks at everything.
-  std::optional<Response> RefuseLargeBody(const Route& route, const Request& request) const;
+  std::optional<Response> RefuseLargeBody(const Route& route, const Request& request, std::string* caller) const;
 
   // Answers; `respond` is called once, on this thread or another. In this order: 404 not_found and 405 method_not_allowed; 401
   // unauthenticated (with WWW-Authenticate) for a credential that is not good; 429 rate_limited; 401 without any; 404 if the pattern has

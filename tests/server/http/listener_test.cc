@@ -413,7 +413,7 @@ TEST_F(ListenerTest, ConnectionsAndRequestsUnderWayAreBounded) {
 }
 
 TEST_F(ListenerTest, BodiesAreBoundedTogetherUntilTheyAreAnswered) {
-  Start({.max_body_bytes = 1'000});
+  Start({.small_body = 100, .max_body_bytes = 1'000});
   const std::string body(600, 'x');
   RawClient first(listener_->port()), second(listener_->port()), third(listener_->port());
   ASSERT_TRUE(first.Send("GET /waits HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n" + body));
@@ -433,8 +433,46 @@ TEST_F(ListenerTest, BodiesAreBoundedTogetherUntilTheyAreAnswered) {
   EXPECT_EQ(third.Answer().body, body);
 }
 
+TEST_F(ListenerTest, NobodyTakesTheRoomOfAllForLargeBodiesAndSmallOnesNeedNone) {
+  auth_.callers["one"] = {Caller::Kind::kKey, "key_1", "key:one", {Scope::kEventsWrite}, ""};
+  auth_.callers["other"] = {Caller::Kind::kKey, "key_2", "key:other", {Scope::kEventsWrite}, ""};
+  router_.Add({.method = Method::kPost,
+               .pattern = "/large",
+               .name = "large",
+               .scope = Scope::kEventsWrite,
+               .max_body = 1 << 20,
+               .handler = [](const Request& request, const Caller&) {
+                 return Response{.content_type = "text/plain", .body = std::to_string(request.body.size())};
+               }});
+  Start({.small_body = 100, .max_body_bytes = 1'000, .max_body_bytes_of_caller = 700});
+  const auto head = [](const std::string& who, size_t length) {
+    return "POST /large HTTP/1.1\r\nHost: x\r\nAuthorization: " + who +
+           "\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+  };
+  auto held = std::make_unique<RawClient>(listener_->port());
+  ASSERT_TRUE(held->Send(head("one", 601) + std::string(600, 'x')));
+  while (listener_->stats().body_bytes != 600) absl::SleepFor(absl::Milliseconds(1));
+  RawClient more(listener_->port()), other(listener_->port());
+  ASSERT_TRUE(more.Send(head("one", 101) + std::string(101, 'x')));
+  EXPECT_EQ(more.Answer().status, 503) << "more than its share";
+  ASSERT_TRUE(other.Send(head("other", 400) + std::string(400, 'x')));
+  EXPECT_EQ(other.Answer().body, "400");
+  RawClient filler(listener_->port());
+  ASSERT_TRUE(filler.Send(head("other", 401) + std::string(400, 'x')));
+  while (listener_->stats().body_bytes != 1'000) absl::SleepFor(absl::Milliseconds(1));
+  // There is no room left, which small bodies do not need.
+  RawClient small(listener_->port());
+  ASSERT_TRUE(small.Send(Post(std::string(100, 'x'))));
+  EXPECT_EQ(small.Answer().status, 200);
+  held.reset();  // what it had is given back
+  while (listener_->stats().body_bytes != 400) absl::SleepFor(absl::Milliseconds(1));
+  RawClient again(listener_->port());
+  ASSERT_TRUE(again.Send(head("one", 600) + std::string(600, 'x')));
+  EXPECT_EQ(again.Answer().body, "600");
+}
+
 TEST_F(ListenerTest, OfABodyThatHasNotComeTheRestTakesNoRoom) {
-  Start({.max_body_bytes = 1'000});
+  Start({.small_body = 100, .max_body_bytes = 1'000});
   auto slow = std::make_unique<RawClient>(listener_->port());
   // 300 of 900 bytes, in chunks and announced.
   ASSERT_TRUE(slow->Send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n12c\r\n" +

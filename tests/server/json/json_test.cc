@@ -12,11 +12,36 @@
 namespace northwind::server {
 namespace {
 
+using ::northwind::testing::IsOk;
 using ::northwind::testing::IsOkAndHolds;
 using ::northwind::testing::StatusIs;
 using ::testing::HasSubstr;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// In time that grows with its size: by the square of it, this would go on for hours.
+TEST(ServerJson, ALongListOfObjectsIsReadInOnePass) {
+  std::string body = R"({"rows":[{"a":[]})";
+  for (int i = 1; i < 300'000; ++i) body += R"(,{"a":[]})";
+  body += "]}";
+  const auto read = ParseObject(body, {"rows"});
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ((*read)["rows"].size(), 300'000U);
+}
+
+TEST(ServerJson, NamesAndValuesAreBounded) {
+  const auto names = [](int count) {
+    std::string body = R"({"a":{"n0":0)";
+    for (int i = 1; i < count; ++i) body += ",\"n" + std::to_string(i) + "\":0";
+    return body + "}}";
+  };
+  EXPECT_THAT(ParseObject(names(1000), {"a"}), IsOk());
+  EXPECT_THAT(ParseObject(names(1001), {"a"}), StatusIs(kInvalid, HasSubstr("more than 1000 names")));
+  std::string values = R"({"a":[0)";
+  for (int i = 1; i < 999'998; ++i) values += ",0";
+  EXPECT_THAT(ParseObject(values + "]}", {"a"}), IsOk());
+  EXPECT_THAT(ParseObject(values + ",0]}", {"a"}), StatusIs(kInvalid, HasSubstr("more than 1000000 values")));
+}
 
 TEST(ServerJson, TimesAreUtcToTheMicrosecond) {
   const absl::Time time = absl::FromUnixMicros(1'782'907'200'123'456);
@@ -51,6 +76,8 @@ TEST(ServerJson, ObjectsAreReadStrictly) {
   const auto nested = [](size_t depth) { return R"({"a":)" + std::string(depth, '[') + std::string(depth, ']') + "}"; };
   EXPECT_THAT(ParseObject(nested(31), {"a"}).status(), StatusIs(absl::StatusCode::kOk));
   EXPECT_THAT(ParseObject(nested(32), {"a"}), StatusIs(kInvalid, HasSubstr("too deep")));
+  // Not read any further: nothing is built of a body with a fault.
+  EXPECT_THAT(ParseObject(nested(1'000'000), {"a"}), StatusIs(kInvalid, HasSubstr("too deep")));
   // Names may come again in another object.
   EXPECT_THAT(ParseObject(R"({"a":[{"b":1},{"b":1}]})", {"a"}).status(), StatusIs(absl::StatusCode::kOk));
 }

@@ -134,6 +134,9 @@ TEST_F(PayoutsTest, OneTellsItsStoryAndTheProviderKeyToOperatorsOnly) {
   const Json seen = GetJson("/v1/merchants/m1/payouts/po1", "m1");
   EXPECT_FALSE(seen.contains("provider_key"));
   EXPECT_EQ(seen.at("timeline"), json.at("timeline"));
+  const Json end = GetJson("/v1/merchants/m1/transactions/" + json.at("transactions").at(1).get<std::string>(), "m1");
+  EXPECT_EQ(end.at("type"), "PAYOUT_PAID");
+  EXPECT_FALSE(end.at("metadata").contains("provider_key")) << end;
 }
 
 TEST_F(PayoutsTest, OneListsWhatItsMerchantWasTold) {

@@ -430,6 +430,17 @@ TEST(OperatorRoutes, RowsAndTotalsOfTheBatchComeInAndTheGateOpens) {
   EXPECT_EQ(world.Get(path + "/gate").body["open"], false);
   EXPECT_EQ(world.Post(path + "/rules/r1/retire").body["data"].size(), 0);
   EXPECT_EQ(world.Post(path + "/rules/r2/retire").status, 404);
+  // However long: a place of 60 KB and totals of 100 assets leave what they are told by in the trail.
+  Json far = rows(Json::array());
+  far["next"] = std::string(60'000, 'n');
+  EXPECT_EQ(world.Post(path + "/rows", far).status, 200);
+  Json many = Json::object();
+  for (int i = 0; i < 100; ++i) many[absl::StrCat("X", i, "/2")] = {{"count", 0}, {"sum", "0"}};
+  EXPECT_EQ(world.Post(close, {{"expected", many}}).status, 200);
+  const std::string lines = world.Get(absl::StrCat(kO, "/audit-log")).text;
+  EXPECT_THAT(lines, ::testing::Not(HasSubstr("too_long")));
+  EXPECT_THAT(lines, HasSubstr(R"(next\":\"sha256:)"));
+  EXPECT_THAT(lines, HasSubstr(R"(assets\":100)"));
   // The trail has how many rows came, and not what they say.
   const std::string trail = world.Get(absl::StrCat(kO, "/audit-log")).text;
   EXPECT_THAT(trail, HasSubstr("ingestRunRows"));

@@ -68,6 +68,7 @@ class Examples:
             "key": (lambda m: self.key, "key_" + "0" * 16),
             "merchant_id": (lambda m: m, NOBODY),
             "day": (lambda m: "2026-07-01", "2020-01-01"),
+            "source": (lambda m: "batch", "nobodys"),
             "id": (lambda m: f"capture:pay_{m}", "capture:pay_of_nobody"),
             "file": (lambda m: "main.js", "nothing.js"),
         }
