@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NORTHWIND_BINDINGS_PYTHON_CLOCK_H_
+#define NORTHWIND_BINDINGS_PYTHON_CLOCK_H_
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <utility>
+
+#include "northwind/clock.h"
+
+namespace northwind::python {
+
+namespace py = pybind11;
+
+// A function of Python that tells the time. One that raises is reported as an unraisable exception, and the time before holds.
+class PyClock final : public Clock {
+ public:
+  explicit PyClock(py::object now) : now_(std::move(now)) {}
+  ~PyClock() override;
+  absl::Time Now() override;
+
+ private:
+  py::object now_;
+  absl::Time last_ = absl::UnixEpoch();  // guarded by the GIL
+};
+
+// Null for None: the machine's clock.
+std::shared_ptr<PyClock> ClockOf(const py::object& now);
+
+}  // namespace northwind::python
+
+#endif  // NORTHWIND_BINDINGS_PYTHON_CLOCK_H_

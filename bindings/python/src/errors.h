@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every absl::Status becomes an exception of northwind/errors.py. All of this needs the GIL.
+#ifndef NORTHWIND_BINDINGS_PYTHON_ERRORS_H_
+#define NORTHWIND_BINDINGS_PYTHON_ERRORS_H_
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "northwind/transaction.h"
+
+namespace northwind::python {
+
+namespace py = pybind11;
+
+// Raises the exception of that name.
+[[noreturn]] void RaiseNamed(const char* name, const std::string& message);
+[[noreturn]] void Raise(const absl::Status& status);
+// The exception of a status, not raised.
+py::object ExceptionOf(const absl::Status& status);
+// The exception of a transaction that was not applied; None for one that was, now or by an earlier call.
+py::object ExceptionOf(const CommitResult& result);
+[[noreturn]] void RaiseObject(const py::object& exception);
+
+inline void Must(const absl::Status& status) {
+  if (!status.ok()) Raise(status);
+}
+template <typename T>
+T Must(absl::StatusOr<T> result) {
+  if (!result.ok()) Raise(result.status());
+  return *std::move(result);
+}
+
+// Runs what may block without the GIL, so that other threads of Python go on.
+template <typename F>
+auto Unlocked(F&& function) {
+  py::gil_scoped_release release;
+  return std::forward<F>(function)();
+}
+
+// Lets Ctrl-C, and whatever else a signal handler raises, end a long call.
+inline void CheckSignals() {
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+}  // namespace northwind::python
+
+#endif  // NORTHWIND_BINDINGS_PYTHON_ERRORS_H_

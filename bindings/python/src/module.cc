@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The extension module northwind._northwind. People import northwind, which shows what is public.
+#include <pybind11/pybind11.h>
+
+#include "bindings/python/src/parts.h"
+
+PYBIND11_MODULE(_northwind, m) {
+  using namespace northwind::python;  // NOLINT(google-build-using-namespace)
+  m.doc() = "The compiled part of northwind.";
+  m.attr("__version__") = NORTHWIND_VERSION;
+  LoadTimes();
+  LoadEnums();
+  LoadHandles(m);
+
+  // A class is known before another one names it.
+  BindPages(m);
+  BindKeys(m);
+  BindAmounts(m);
+  BindStore(m);
+  BindAccount(m);
+  BindTransaction(m);
+  BindCommitResult(m);
+  BindJournal(m);
+  BindEntry(m);
+  BindTransactionView(m);
+  BindLedgerReports(m);
+  BindLedger(m);
+}
