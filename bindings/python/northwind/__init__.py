@@ -15,7 +15,38 @@ Money is `int` in minor units, times are aware `datetime`s, keys are `bytes` or 
 
 from __future__ import annotations
 
-from ._northwind import *  # noqa: F403
+from . import enums as enums
+from . import errors as errors
+from ._northwind import (
+    Account, AccountChanged, AccountOpened, AccountSpec, Balance, CommitResult, Entry, Head, HistoryCursor, Hold,
+    HoldExpired, Ledger, LedgerStats, MAX_AMOUNT, Pages, Posting, Store, Target, Transaction, TransactionRecorded,
+    TransactionView, VerifyReport, derive_key, format_amount, parse_amount,
+)
 from ._northwind import __version__ as __version__
-from .enums import *  # noqa: F403
-from .errors import *  # noqa: F403
+from .enums import (
+    AccountState, AdjustmentDirection, AttemptFailure, AttemptTrigger, BatchSystem, BreakerState, DeathCause,
+    DeferredPolicy, DeliveryState, DisableReason, EndpointState, EntryKind, EventFormat, EventStatus, EventType,
+    Field, FinishOutcome, IfScheduled, Jitter, KeyOrder, Outcome, PayoutState, QuarantineCause, RailCall,
+    RailState, Reason, RecoveryState, ScheduleOutcome, SignatureScheme, StoreMode, TaskState, TransactionKind,
+)
+from .errors import (
+    AlreadyExists, Cancelled, Closed, Conflict, DataLoss, DeadlineExceeded, Deferred, Error, FailedPrecondition,
+    ForkedProcess, Indeterminate, InsufficientFunds, Internal, InvalidArgument, InvalidTransaction, NotFound,
+    OutOfRange, PermissionDenied, Rejected, ResourceExhausted, TransactionError, Unauthenticated, Unavailable,
+)
+
+__all__ = [
+    "__version__",
+    "Account", "AccountChanged", "AccountOpened", "AccountSpec", "AccountState", "AdjustmentDirection",
+    "AlreadyExists", "AttemptFailure", "AttemptTrigger", "Balance", "BatchSystem", "BreakerState", "Cancelled",
+    "Closed", "CommitResult", "Conflict", "DataLoss", "DeadlineExceeded", "DeathCause", "Deferred",
+    "DeferredPolicy", "DeliveryState", "DisableReason", "EndpointState", "Entry", "EntryKind", "Error",
+    "EventFormat", "EventStatus", "EventType", "FailedPrecondition", "Field", "FinishOutcome", "ForkedProcess",
+    "Head", "HistoryCursor", "Hold", "HoldExpired", "IfScheduled", "Indeterminate", "InsufficientFunds",
+    "Internal", "InvalidArgument", "InvalidTransaction", "Jitter", "KeyOrder", "Ledger", "LedgerStats",
+    "MAX_AMOUNT", "NotFound", "OutOfRange", "Outcome", "Pages", "PayoutState", "PermissionDenied", "Posting",
+    "QuarantineCause", "RailCall", "RailState", "Reason", "RecoveryState", "Rejected", "ResourceExhausted",
+    "ScheduleOutcome", "SignatureScheme", "Store", "StoreMode", "Target", "TaskState", "Transaction",
+    "TransactionError", "TransactionKind", "TransactionRecorded", "TransactionView", "Unauthenticated",
+    "Unavailable", "VerifyReport", "derive_key", "format_amount", "parse_amount",
+]

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/numeric/int128.h"
@@ -62,7 +63,18 @@ bool ToText(py::handle object, std::string& text);
 // From bytes, bytearray or memoryview.
 bool ToBytes(py::handle object, std::string& bytes);
 
-template <typename T, size_t... extent>
+// As object.cast<T>(), with a TypeError that says what was expected.
+template <typename T>
+T As(py::handle object, const char* what) {
+  py::detail::make_caster<T> caster;
+  if (!caster.load(object, true)) {
+    throw py::type_error(std::string(what) + " cannot be of type " +
+                         py::type::of(object).attr("__name__").template cast<std::string>());
+  }
+  return py::detail::cast_op<T>(std::move(caster));
+}
+
+template <typename T>
 py::tuple TupleOf(const std::vector<T>& values) {
   py::tuple tuple(values.size());
   for (size_t i = 0; i < values.size(); ++i) tuple[i] = py::cast(values[i]);

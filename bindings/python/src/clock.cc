@@ -28,10 +28,9 @@ absl::Time PyClock::Now() {
 
 std::shared_ptr<PyClock> ClockOf(const py::object& now) {
   if (now.is_none()) return nullptr;
-  auto clock = std::make_shared<PyClock>(now);
   absl::Time time;
   if (!ToTime(now(), time)) throw py::type_error("a clock returns a datetime, or an int of nanoseconds since 1970");
-  return clock;
+  return std::make_shared<PyClock>(now, time);
 }
 
 }  // namespace northwind::python

@@ -16,13 +16,13 @@ namespace py = pybind11;
 // A function of Python that tells the time. One that raises is reported as an unraisable exception, and the time before holds.
 class PyClock final : public Clock {
  public:
-  explicit PyClock(py::object now) : now_(std::move(now)) {}
+  PyClock(py::object now, absl::Time first) : now_(std::move(now)), last_(first) {}
   ~PyClock() override;
   absl::Time Now() override;
 
  private:
   py::object now_;
-  absl::Time last_ = absl::UnixEpoch();  // guarded by the GIL
+  absl::Time last_;  // guarded by the GIL
 };
 
 // Null for None: the machine's clock.

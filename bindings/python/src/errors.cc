@@ -60,6 +60,13 @@ const char* NameOf(const CommitResult& result, Outcome outcome) {
 
 }  // namespace
 
+void UnderWay::WaitForAll() {
+  while (const int count = count_) {
+    py::gil_scoped_release release;
+    count_.wait(count);
+  }
+}
+
 void RaiseObject(const py::object& exception) {
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   throw py::error_already_set();

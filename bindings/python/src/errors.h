@@ -6,6 +6,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -35,9 +36,29 @@ T Must(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
+// Counts the calls that are under way without the GIL: Python must not end under them, as a thread that wants the GIL back after that
+// is ended in the middle of C++.
+class UnderWay {
+ public:
+  UnderWay() { ++count_; }
+  ~UnderWay() {
+    --count_;
+    count_.notify_all();
+  }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+
+  // Waits until there are none. Needs the GIL, and lets it go meanwhile.
+  static void WaitForAll();
+
+ private:
+  inline static std::atomic<int> count_ = 0;
+};
+
 // Runs what may block without the GIL, so that other threads of Python go on.
 template <typename F>
 auto Unlocked(F&& function) {
+  const UnderWay under_way;
   py::gil_scoped_release release;
   return std::forward<F>(function)();
 }

@@ -2,9 +2,12 @@
 #include "bindings/python/src/handle.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -15,6 +18,7 @@ namespace {
 
 std::atomic<bool> opened = false;
 std::atomic<bool> forked = false;
+std::atomic<bool> ending = false;
 
 // Guarded by the GIL. Never destroyed: nothing of Python is to be touched after its end.
 std::vector<std::weak_ptr<Closable>>& Registry() {
@@ -24,6 +28,7 @@ std::vector<std::weak_ptr<Closable>>& Registry() {
 
 void CloseAll() {
   if (Forked()) return;
+  ending = true;
   std::vector<std::weak_ptr<Closable>> all = std::move(Registry());
   Registry().clear();
   for (auto it = all.rbegin(); it != all.rend(); ++it) {
@@ -34,13 +39,20 @@ void CloseAll() {
     } catch (py::error_already_set& error) {
       error.discard_as_unraisable("closing northwind at exit");
     }
+    // Other threads, which nobody joins, find it closed and let it go.
+    UnderWay::WaitForAll();
   }
 }
 
 }  // namespace
 
 bool Forked() { return forked.load(std::memory_order_relaxed); }
-void NoteOpening() { opened = true; }
+bool Ending() { return ending.load(std::memory_order_relaxed); }
+
+void NoteOpening() {
+  if (Ending()) RaiseNamed("Closed", "Python is ending");
+  opened = true;
+}
 
 void RefuseAfterFork() {
   if (!Forked()) return;
@@ -57,7 +69,16 @@ void Closable::CloseAtExit() {
 
 void LoadHandles(py::module_& m) {
   pthread_atfork(nullptr, nullptr, [] {
-    if (opened) forked = true;
+    if (!opened || forked) return;
+    forked = true;
+    // At the end of the process RocksDB joins its threads, which are not here. By then Python has ended already: what is left
+    // to do is to write out what stdio holds. Registered last, this runs first.
+    on_exit(
+        [](int status, void*) {
+          std::fflush(nullptr);
+          _exit(status);
+        },
+        nullptr);
   });
   py::module_::import("atexit").attr("register")(py::cpp_function(CloseAll));
   static_cast<void>(m);

@@ -20,8 +20,10 @@ namespace northwind::python {
 // lock may be held for ever.
 void RefuseAfterFork();
 bool Forked();
-// From here on a fork counts.
+// From here on a fork counts. Raises Closed when Python is ending.
 void NoteOpening();
+// Whether Python is ending: long calls come to an end.
+bool Ending();
 
 // Anything that has close(). Python's exit closes what is still open, the newest first.
 class Closable : public std::enable_shared_from_this<Closable> {
@@ -50,8 +52,7 @@ class Handle {
         return;
       }
       if (PyGILState_Check() != 0) {
-        py::gil_scoped_release release;
-        delete gone;
+        Unlocked([gone] { delete gone; });
       } else {
         delete gone;
       }

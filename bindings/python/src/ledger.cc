@@ -37,6 +37,7 @@ void PyLedger::Close() {
   const absl::Status status = Unlocked([&] { return ledger->Close(); });
   ledger.reset();
   // A call of another thread may hold the ledger for a moment more; the directory is free once it has returned.
+  if (Ending()) UnderWay::WaitForAll();
   if (owns_store_ && !store_->UsedBeside(0)) store_->Close();
   Must(status);
 }

@@ -48,7 +48,7 @@ void DefineAccounts(LedgerClass& type) {
           "open_accounts",
           [](const PyLedger& self, const py::iterable& specs) {
             std::vector<AccountSpec> list;
-            for (const py::handle spec : specs) list.push_back(spec.cast<const AccountSpec&>());
+            for (const py::handle spec : specs) list.push_back(As<AccountSpec>(spec, "a spec"));
             const std::shared_ptr<Ledger> ledger = self.Get();
             return Must(Unlocked([&] { return ledger->OpenAccounts(list); }));
           },

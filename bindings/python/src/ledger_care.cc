@@ -18,6 +18,7 @@ VerifyReport Verify(const PyLedger& self, const py::object& progress) {
   std::exception_ptr raised;
   VerifyOptions options;
   options.progress = [&](const VerifyProgress& at) {
+    if (Ending()) return false;
     py::gil_scoped_acquire acquire;
     try {
       CheckSignals();

@@ -23,7 +23,7 @@ Pages Journal(std::shared_ptr<PyLedger> self, Sequence after, bool follow, const
   absl::Duration patience = follow ? absl::InfiniteDuration() : absl::ZeroDuration();
   if (!timeout.is_none()) {
     if (!follow) RaiseNamed("InvalidArgument", "a timeout is for following");
-    patience = timeout.cast<absl::Duration>();
+    patience = As<absl::Duration>(timeout, "timeout");
   }
   return PagesOf<JournalRecord>(
       [self = std::move(self), after, follow, patience](std::vector<JournalRecord>& page) mutable {

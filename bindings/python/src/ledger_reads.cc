@@ -20,7 +20,7 @@ Totals BalanceOf(const PyLedger& self, const py::object& account, const py::obje
     const auto sequence = at.cast<Sequence>();
     return Must(Unlocked([&] { return ledger->BalanceAt(id, sequence); }));
   }
-  const absl::Time time = EndOf(at, at.cast<absl::Time>());
+  const absl::Time time = EndOf(at, As<absl::Time>(at, "at"));
   return Must(Unlocked([&] { return ledger->BalanceAt(id, time); }));
 }
 
@@ -40,8 +40,8 @@ Pages History(std::shared_ptr<PyLedger> self, const py::object& account, bool re
                      .limit = kMaxHistoryPage,
                      .cursor = after,
                      .code = code};
-  if (!start.is_none()) query.from = start.cast<absl::Time>();
-  if (!end.is_none()) query.to = end.cast<absl::Time>();
+  if (!start.is_none()) query.from = As<absl::Time>(start, "start");
+  if (!end.is_none()) query.to = As<absl::Time>(end, "end");
   return PagesOf<Entry>([self = std::move(self), id, query](std::vector<Entry>& entries) mutable {
     const std::shared_ptr<Ledger> ledger = self->Get();
     HistoryPage page = Must(Unlocked([&] { return ledger->History(id, query); }));
@@ -68,7 +68,7 @@ TransactionView GetTransaction(const PyLedger& self, const py::object& name) {
     const auto sequence = name.cast<Sequence>();
     return Must(Unlocked([&] { return ledger->GetTransaction(sequence); }));
   }
-  const auto key = name.cast<IdempotencyKey>();
+  const auto key = As<IdempotencyKey>(name, "a key");
   return Must(Unlocked([&] { return ledger->GetTransaction(key); }));
 }
 

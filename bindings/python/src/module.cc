@@ -3,12 +3,21 @@
 // The extension module northwind._northwind. People import northwind, which shows what is public.
 #include <pybind11/pybind11.h>
 
+#include <exception>
+
 #include "bindings/python/src/parts.h"
 
 PYBIND11_MODULE(_northwind, m) {
   using namespace northwind::python;  // NOLINT(google-build-using-namespace)
   m.doc() = "The compiled part of northwind.";
   m.attr("__version__") = NORTHWIND_VERSION;
+  py::register_local_exception_translator([](std::exception_ptr raised) {
+    try {
+      if (raised) std::rethrow_exception(raised);
+    } catch (const py::cast_error& error) {
+      PyErr_SetString(PyExc_TypeError, error.what());
+    }
+  });
   LoadTimes();
   LoadEnums();
   LoadHandles(m);

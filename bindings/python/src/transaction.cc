@@ -20,7 +20,7 @@ Posting PostingOf(py::handle object) {
     throw py::type_error("a posting is a Posting or a tuple (debit, credit, amount)");
   }
   return {AccountIdOf(PyTuple_GET_ITEM(tuple, 0)), AccountIdOf(PyTuple_GET_ITEM(tuple, 1)),
-          py::handle(PyTuple_GET_ITEM(tuple, 2)).cast<Amount>()};
+          As<Amount>(PyTuple_GET_ITEM(tuple, 2), "an amount")};
 }
 
 std::string Text(py::handle object, const char* what) {
@@ -34,15 +34,15 @@ Target TargetOf(py::handle object) {
   if (py::isinstance<py::tuple>(object)) {
     const auto pair = py::reinterpret_borrow<py::tuple>(object);
     if (pair.size() != 2) throw py::type_error("a target by reference is a tuple (code, reference)");
-    return Target::Reference(pair[0].cast<uint16_t>(), Text(pair[1], "a reference"));
+    return Target::Reference(As<uint16_t>(pair[0], "a code"), Text(pair[1], "a reference"));
   }
-  return Target::Key(object.cast<IdempotencyKey>());
+  return Target::Key(As<IdempotencyKey>(object, "a target"));
 }
 
 template <typename T>
-std::optional<T> Maybe(const py::object& object) {
+std::optional<T> Maybe(const py::object& object, const char* what) {
   if (object.is_none()) return std::nullopt;
-  return object.cast<T>();
+  return As<T>(object, what);
 }
 
 Transaction Make(const IdempotencyKey& key, const py::object& postings, TransactionKind kind, const py::object& target, Amount amount,
@@ -57,8 +57,8 @@ Transaction Make(const IdempotencyKey& key, const py::object& postings, Transact
   t.code = code;
   t.reference = Text(reference, "a reference");
   t.unique_reference = unique_reference;
-  t.effective_at = Maybe<absl::Time>(effective_at);
-  t.expires_at = Maybe<absl::Time>(expires_at);
+  t.effective_at = Maybe<absl::Time>(effective_at, "effective_at");
+  t.expires_at = Maybe<absl::Time>(expires_at, "expires_at");
   if (!ToBytes(metadata, t.metadata)) throw py::type_error("metadata is bytes");
   t.host_records = HostRecordsOf(host_records);
   return t;
@@ -70,7 +70,7 @@ py::object OptionalNanos(const std::optional<absl::Time>& time) { return time ? 
 
 AccountId AccountIdOf(py::handle object) {
   if (!PyLong_Check(object.ptr()) && py::isinstance<Account>(object)) return object.cast<const Account&>().id;
-  return object.cast<AccountId>();
+  return As<AccountId>(object, "an account");
 }
 
 py::tuple PostingsOf(const Postings& postings) {
@@ -92,7 +92,7 @@ std::vector<Transaction> TransactionsOf(const py::iterable& objects) {
 std::vector<HostRecord> HostRecordsOf(const py::object& records) {
   std::vector<HostRecord> list;
   if (records.is_none()) return list;
-  for (const auto& [key, value] : records.cast<py::dict>()) {
+  for (const auto& [key, value] : As<py::dict>(records, "host_records")) {
     HostRecord& record = list.emplace_back(HostRecord{.key = Text(key, "a host record's key")});
     if (!ToBytes(value, record.value)) throw py::type_error("a host record's value is bytes");
   }
@@ -111,7 +111,7 @@ void BindTransaction(py::module_& m) {
 
   Record<Target>(m, "Target", "The earlier transaction that a capture, release or reverse works on: by key, or by code and reference.")
       .Def(py::init([](const py::object& key, uint16_t code, const py::object& reference) {
-             return Target{Maybe<IdempotencyKey>(key), code, Text(reference, "a reference")};
+             return Target{Maybe<IdempotencyKey>(key, "a key"), code, Text(reference, "a reference")};
            }),
            py::kw_only(), py::arg("key") = py::none(), py::arg("code") = 0, py::arg("reference") = "")
       .Field("key", Member(&Target::key), "")
