@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from . import enums as enums
 from . import errors as errors
+from ._arrays import JournalArrays
 from ._northwind import (
     Account, AccountChanged, AccountOpened, AccountSpec, Balance, CommitResult, Entry, Head, HistoryCursor, Hold,
     HoldExpired, Ledger, LedgerStats, MAX_AMOUNT, Pages, Posting, Store, Target, Transaction, TransactionRecorded,
@@ -27,7 +28,8 @@ from .enums import (
     AccountState, AdjustmentDirection, AttemptFailure, AttemptTrigger, BatchSystem, BreakerState, DeathCause,
     DeferredPolicy, DeliveryState, DisableReason, EndpointState, EntryKind, EventFormat, EventStatus, EventType,
     Field, FinishOutcome, IfScheduled, Jitter, KeyOrder, Outcome, PayoutState, QuarantineCause, RailCall,
-    RailState, Reason, RecoveryState, ScheduleOutcome, SignatureScheme, StoreMode, TaskState, TransactionKind,
+    RailState, Reason, RecordType, RecoveryState, ScheduleOutcome, SignatureScheme, StoreMode, TaskState,
+    TransactionKind,
 )
 from .errors import (
     AlreadyExists, Cancelled, Closed, Conflict, DataLoss, DeadlineExceeded, Deferred, Error, FailedPrecondition,
@@ -43,10 +45,10 @@ __all__ = [
     "DeferredPolicy", "DeliveryState", "DisableReason", "EndpointState", "Entry", "EntryKind", "Error",
     "EventFormat", "EventStatus", "EventType", "FailedPrecondition", "Field", "FinishOutcome", "ForkedProcess",
     "Head", "HistoryCursor", "Hold", "HoldExpired", "IfScheduled", "Indeterminate", "InsufficientFunds",
-    "Internal", "InvalidArgument", "InvalidTransaction", "Jitter", "KeyOrder", "Ledger", "LedgerStats",
-    "MAX_AMOUNT", "NotFound", "OutOfRange", "Outcome", "Pages", "PayoutState", "PermissionDenied", "Posting",
-    "QuarantineCause", "RailCall", "RailState", "Reason", "RecoveryState", "Rejected", "ResourceExhausted",
-    "ScheduleOutcome", "SignatureScheme", "Store", "StoreMode", "Target", "TaskState", "Transaction",
-    "TransactionError", "TransactionKind", "TransactionRecorded", "TransactionView", "Unauthenticated",
-    "Unavailable", "VerifyReport", "derive_key", "format_amount", "parse_amount",
+    "Internal", "InvalidArgument", "InvalidTransaction", "Jitter", "JournalArrays", "KeyOrder", "Ledger",
+    "LedgerStats", "MAX_AMOUNT", "NotFound", "OutOfRange", "Outcome", "Pages", "PayoutState", "PermissionDenied",
+    "Posting", "QuarantineCause", "RailCall", "RailState", "Reason", "RecordType", "RecoveryState", "Rejected",
+    "ResourceExhausted", "ScheduleOutcome", "SignatureScheme", "Store", "StoreMode", "Target", "TaskState",
+    "Transaction", "TransactionError", "TransactionKind", "TransactionRecorded", "TransactionView",
+    "Unauthenticated", "Unavailable", "VerifyReport", "derive_key", "format_amount", "parse_amount",
 ]

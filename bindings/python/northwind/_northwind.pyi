@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, Union, final, overload
 
+import numpy
+import numpy.typing
 from typing_extensions import Self, TypeAlias
 
+from ._arrays import JournalArrays
 from .enums import (
     AccountState,
     DeferredPolicy,
@@ -32,6 +35,8 @@ _Time: TypeAlias = Union[datetime.datetime, int]
 # A timedelta, or seconds.
 _Duration: TypeAlias = Union[datetime.timedelta, float]
 _Clock: TypeAlias = Callable[[], _Time]
+# A buffer, anything that numpy makes an array of, or one integer for all rows.
+_Column: TypeAlias = Any
 _Int: TypeAlias = Union[int, SupportsIndex]
 _AccountId: TypeAlias = Union[int, Account]
 _Account: TypeAlias = Union[int, str, Account]
@@ -434,6 +439,21 @@ class Ledger(_Closable):
     def commit_async(
         self, transactions: Iterable[Transaction], *, balances: bool = False, deferred: DeferredPolicy = ...
     ) -> asyncio.Future[list[CommitResult]]: ...
+    def commit_arrays(
+        self,
+        keys: _Column,
+        debit: _Column,
+        credit: _Column,
+        amount: _Column,
+        *,
+        amount_high: _Column = 0,
+        kind: TransactionKind = ...,
+        code: _Column = 0,
+        reference: _Column | None = None,
+        unique_reference: bool = False,
+        effective_at: _Column | None = None,
+        deferred: DeferredPolicy = ...,
+    ) -> numpy.typing.NDArray[numpy.void]: ...
     def expire_holds(self) -> int: ...
     # Reads
     def balance(self, account: _Account, *, at: int | datetime.datetime | None = None) -> Balance: ...
@@ -454,6 +474,10 @@ class Ledger(_Closable):
     def journal(
         self, after: int = 0, *, follow: bool = False, timeout: _Duration | None = None
     ) -> Pages[_AnyRecord]: ...
+    def journal_arrays(self, after: int = 0, *, limit: int | None = None) -> JournalArrays: ...
+    def history_array(
+        self, account: _Account, *, code: int | None = None, start: _Time | None = None, end: _Time | None = None
+    ) -> numpy.typing.NDArray[numpy.void]: ...
     def block_at(self, sequence: int) -> Head: ...
     # Care
     def verify(self, progress: Callable[[int, int], bool | None] | None = None) -> VerifyReport: ...

@@ -13,7 +13,7 @@ __all__ = [
     "AccountState", "AdjustmentDirection", "AttemptFailure", "AttemptTrigger", "BatchSystem", "BreakerState",
     "DeathCause", "DeferredPolicy", "DeliveryState", "DisableReason", "EndpointState", "EntryKind", "EventFormat",
     "EventStatus", "EventType", "Field", "FinishOutcome", "IfScheduled", "Jitter", "KeyOrder", "Outcome",
-    "PayoutState", "QuarantineCause", "RailCall", "RailState", "Reason", "RecoveryState", "ScheduleOutcome",
+    "PayoutState", "QuarantineCause", "RailCall", "RailState", "Reason", "RecordType", "RecoveryState", "ScheduleOutcome",
     "SignatureScheme", "StoreMode", "TaskState", "TransactionKind",
 ]
 
@@ -132,6 +132,15 @@ class EntryKind(_Enum):
     CAPTURE_CREDIT = 5
     RELEASE_DEBIT = 6
     RELEASE_CREDIT = 7
+
+
+class RecordType(_Enum):
+    """The kinds of records, in arrays of the journal."""
+
+    ACCOUNT_OPENED = 1
+    ACCOUNT_CHANGED = 2
+    TRANSACTION = 3
+    HOLD_EXPIRED = 4
 
 
 class EventType(_Enum):

@@ -4,11 +4,16 @@
 
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
+
 #include "northwind/journal.h"
 
 namespace northwind::python {
 
 namespace py = pybind11;
+
+// The kinds of records, as docs/format.md numbers them.
+enum class RecordType : uint8_t { kAccountOpened = 1, kAccountChanged = 2, kTransaction = 3, kHoldExpired = 4 };
 
 // A record of one kind: in Python each kind is a class.
 template <typename Body>

@@ -79,7 +79,8 @@ void BindLedger(py::module_& m) {
   DefineReads(type);
   DefineJournal(type);
   DefineCare(type);
-  DefineArrays(type);
+  DefineCommitArrays(type);
+  DefineReadArrays(type);
   DefineClosable(type,
                  "Finishes what is queued and writes an index checkpoint, so that the next opening is quick. FailedPrecondition while "
                  "anything is open on it. Idempotent.");

@@ -41,7 +41,8 @@ void DefineCommits(LedgerClass& type);
 void DefineReads(LedgerClass& type);
 void DefineJournal(LedgerClass& type);
 void DefineCare(LedgerClass& type);
-void DefineArrays(LedgerClass& type);
+void DefineCommitArrays(LedgerClass& type);
+void DefineReadArrays(LedgerClass& type);
 
 }  // namespace northwind::python
 

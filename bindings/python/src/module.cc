@@ -23,6 +23,7 @@ PYBIND11_MODULE(_northwind, m) {
   LoadHandles(m);
 
   // A class is known before another one names it.
+  BindArrays(m);
   BindPages(m);
   BindKeys(m);
   BindAmounts(m);

@@ -14,6 +14,7 @@ void LoadEnums();
 void LoadTimes();
 void LoadHandles(py::module_& m);
 
+void BindArrays(py::module_& m);
 void BindPages(py::module_& m);
 void BindKeys(py::module_& m);
 void BindAmounts(py::module_& m);
