@@ -19,9 +19,14 @@ from . import enums as enums
 from . import errors as errors
 from ._arrays import JournalArrays
 from ._northwind import (
-    Account, AccountChanged, AccountOpened, AccountSpec, Balance, CommitResult, Entry, Head, HistoryCursor, Hold,
-    HoldExpired, Ledger, LedgerStats, MAX_AMOUNT, Pages, Posting, Store, Target, Transaction, TransactionRecorded,
-    TransactionView, VerifyReport, derive_key, format_amount, parse_amount,
+    Account, AccountChanged, AccountOpened, AccountSpec, Balance, ClaimedTask, CommitResult, DeliveryName,
+    Disabled, EndpointHealth, Entry, EventOutcome, Finish, Head, HistoryCursor, Hold, HoldExpired, Intake,
+    IntakeResult, KeyConfig, LateOutcome, Ledger, LedgerStats, MAX_AMOUNT, Money, NewEndpoint, Pages, PaymentEvent,
+    Payout, PayoutInstruction, PayoutMoment, Payouts, Posting, QuarantinedEvent, QueueConfig, QueueStats,
+    RailAnswer, Recovery, RecoveryCount, RetryPolicy, Scheduler, SchedulerStats, Store, Target, TaskHandle,
+    TaskInfo, TaskSpec, Transaction, TransactionRecorded, TransactionView, VerifyReport, WebhookAttempt,
+    WebhookDelivery, WebhookEndpoint, WebhookPolicy, WebhookStats, Webhooks, derive_key, format_amount,
+    parse_amount, plan_webhook_attempts, verify_webhook, webhook_event_types,
 )
 from ._northwind import __version__ as __version__
 from .enums import (
@@ -29,7 +34,7 @@ from .enums import (
     DeferredPolicy, DeliveryState, DisableReason, EndpointState, EntryKind, EventFormat, EventStatus, EventType,
     Field, FinishOutcome, IfScheduled, Jitter, KeyOrder, Outcome, PayoutState, QuarantineCause, RailCall,
     RailState, Reason, RecordType, RecoveryState, ScheduleOutcome, SignatureScheme, StoreMode, TaskState,
-    TransactionKind,
+    TransactionKind, Verdict,
 )
 from .errors import (
     AlreadyExists, Cancelled, Closed, Conflict, DataLoss, DeadlineExceeded, Deferred, Error, FailedPrecondition,
@@ -41,14 +46,20 @@ __all__ = [
     "__version__",
     "Account", "AccountChanged", "AccountOpened", "AccountSpec", "AccountState", "AdjustmentDirection",
     "AlreadyExists", "AttemptFailure", "AttemptTrigger", "Balance", "BatchSystem", "BreakerState", "Cancelled",
-    "Closed", "CommitResult", "Conflict", "DataLoss", "DeadlineExceeded", "DeathCause", "Deferred",
-    "DeferredPolicy", "DeliveryState", "DisableReason", "EndpointState", "Entry", "EntryKind", "Error",
-    "EventFormat", "EventStatus", "EventType", "FailedPrecondition", "Field", "FinishOutcome", "ForkedProcess",
-    "Head", "HistoryCursor", "Hold", "HoldExpired", "IfScheduled", "Indeterminate", "InsufficientFunds",
-    "Internal", "InvalidArgument", "InvalidTransaction", "Jitter", "JournalArrays", "KeyOrder", "Ledger",
-    "LedgerStats", "MAX_AMOUNT", "NotFound", "OutOfRange", "Outcome", "Pages", "PayoutState", "PermissionDenied",
-    "Posting", "QuarantineCause", "RailCall", "RailState", "Reason", "RecordType", "RecoveryState", "Rejected",
-    "ResourceExhausted", "ScheduleOutcome", "SignatureScheme", "Store", "StoreMode", "Target", "TaskState",
-    "Transaction", "TransactionError", "TransactionKind", "TransactionRecorded", "TransactionView",
-    "Unauthenticated", "Unavailable", "VerifyReport", "derive_key", "format_amount", "parse_amount",
+    "ClaimedTask", "Closed", "CommitResult", "Conflict", "DataLoss", "DeadlineExceeded", "DeathCause", "Deferred",
+    "DeferredPolicy", "DeliveryName", "DeliveryState", "DisableReason", "Disabled", "EndpointHealth",
+    "EndpointState", "Entry", "EntryKind", "Error", "EventFormat", "EventOutcome", "EventStatus", "EventType",
+    "FailedPrecondition", "Field", "Finish", "FinishOutcome", "ForkedProcess", "Head", "HistoryCursor", "Hold",
+    "HoldExpired", "IfScheduled", "Indeterminate", "InsufficientFunds", "Intake", "IntakeResult", "Internal",
+    "InvalidArgument", "InvalidTransaction", "Jitter", "JournalArrays", "KeyConfig", "KeyOrder", "LateOutcome",
+    "Ledger", "LedgerStats", "MAX_AMOUNT", "Money", "NewEndpoint", "NotFound", "OutOfRange", "Outcome", "Pages",
+    "PaymentEvent", "Payout", "PayoutInstruction", "PayoutMoment", "PayoutState", "Payouts", "PermissionDenied",
+    "Posting", "QuarantineCause", "QuarantinedEvent", "QueueConfig", "QueueStats", "RailAnswer", "RailCall",
+    "RailState", "Reason", "RecordType", "Recovery", "RecoveryCount", "RecoveryState", "Rejected",
+    "ResourceExhausted", "RetryPolicy", "ScheduleOutcome", "Scheduler", "SchedulerStats", "SignatureScheme",
+    "Store", "StoreMode", "Target", "TaskHandle", "TaskInfo", "TaskSpec", "TaskState", "Transaction",
+    "TransactionError", "TransactionKind", "TransactionRecorded", "TransactionView", "Unauthenticated",
+    "Unavailable", "Verdict", "VerifyReport", "WebhookAttempt", "WebhookDelivery", "WebhookEndpoint",
+    "WebhookPolicy", "WebhookStats", "Webhooks", "derive_key", "format_amount", "parse_amount",
+    "plan_webhook_attempts", "verify_webhook", "webhook_event_types",
 ]

@@ -14,7 +14,7 @@ __all__ = [
     "DeathCause", "DeferredPolicy", "DeliveryState", "DisableReason", "EndpointState", "EntryKind", "EventFormat",
     "EventStatus", "EventType", "Field", "FinishOutcome", "IfScheduled", "Jitter", "KeyOrder", "Outcome",
     "PayoutState", "QuarantineCause", "RailCall", "RailState", "Reason", "RecordType", "RecoveryState", "ScheduleOutcome",
-    "SignatureScheme", "StoreMode", "TaskState", "TransactionKind",
+    "SignatureScheme", "StoreMode", "TaskState", "TransactionKind", "Verdict",
 ]
 
 
@@ -218,6 +218,14 @@ class ScheduleOutcome(_Enum):
     REPLACED = 1
     KEPT = 2
     LEASED = 3
+
+
+class Verdict(_Enum):
+    """How an attempt ended."""
+
+    COMPLETE = 0
+    RETRY = 1
+    KILL = 2
 
 
 class FinishOutcome(_Enum):

@@ -219,6 +219,7 @@ NW_PYTHON_ENUM(northwind::QuarantineCause, "QuarantineCause");
 NW_PYTHON_ENUM(northwind::Jitter, "Jitter");
 NW_PYTHON_ENUM(northwind::IfScheduled, "IfScheduled");
 NW_PYTHON_ENUM(northwind::ScheduleOutcome, "ScheduleOutcome");
+NW_PYTHON_ENUM(northwind::Verdict, "Verdict");
 NW_PYTHON_ENUM(northwind::FinishOutcome, "FinishOutcome");
 NW_PYTHON_ENUM(northwind::DeathCause, "DeathCause");
 NW_PYTHON_ENUM(northwind::TaskState, "TaskState");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bindings/python/src/clock.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "bindings/python/src/casters.h"
@@ -23,7 +24,14 @@ absl::Time PyClock::Now() {
     error.set_error();
     PyErr_WriteUnraisable(now_.ptr());
   }
+  greatest_ = std::max(greatest_, last_);
   return last_;
+}
+
+absl::Duration PyClock::Elapsed() {
+  py::gil_scoped_acquire acquire;
+  Now();
+  return greatest_ - absl::UnixEpoch();
 }
 
 std::shared_ptr<PyClock> ClockOf(const py::object& now) {

@@ -63,6 +63,7 @@ void LoadEnums() {
   Load<Jitter>(enums, "Jitter", 4);
   Load<IfScheduled>(enums, "IfScheduled", 2);
   Load<ScheduleOutcome>(enums, "ScheduleOutcome", 4);
+  Load<Verdict>(enums, "Verdict", 3);
   Load<FinishOutcome>(enums, "FinishOutcome", 4);
   Load<DeathCause>(enums, "DeathCause", 3);
   Load<TaskState>(enums, "TaskState", 3);

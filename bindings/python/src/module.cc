@@ -36,4 +36,14 @@ PYBIND11_MODULE(_northwind, m) {
   BindTransactionView(m);
   BindLedgerReports(m);
   BindLedger(m);
+  BindPolicy(m);
+  BindTask(m);
+  BindScheduler(m);
+  BindEvent(m);
+  BindIntake(m);
+  BindRail(m);
+  BindPayouts(m);
+  BindEndpoint(m);
+  BindDelivery(m);
+  BindWebhooks(m);
 }

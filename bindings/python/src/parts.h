@@ -27,6 +27,16 @@ void BindEntry(py::module_& m);
 void BindTransactionView(py::module_& m);
 void BindLedgerReports(py::module_& m);
 void BindLedger(py::module_& m);
+void BindPolicy(py::module_& m);
+void BindTask(py::module_& m);
+void BindScheduler(py::module_& m);
+void BindEvent(py::module_& m);
+void BindIntake(py::module_& m);
+void BindRail(py::module_& m);
+void BindPayouts(py::module_& m);
+void BindEndpoint(py::module_& m);
+void BindDelivery(py::module_& m);
+void BindWebhooks(py::module_& m);
 
 }  // namespace northwind::python
 

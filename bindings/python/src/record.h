@@ -62,6 +62,12 @@ class Record {
     return *this;
   }
 
+  template <typename Function, typename... Extra>
+  Record& Static(const char* name, Function function, const char* doc, const Extra&... extra) {
+    class_.def_static(name, std::move(function), doc, extra...);
+    return *this;
+  }
+
  private:
   static std::vector<std::string>& Fields() {
     static std::vector<std::string> fields;
