@@ -102,7 +102,7 @@ def test_queues_and_keys(timers):
 
 def test_everything_is_there_after_reopening(tmp_path):
     timers = Timers(tmp_path / "s")
-    timers.scheduler.schedule([TaskSpec("a", "q"), TaskSpec("b", "q", due=NOON + MINUTE)])
+    timers.scheduler.schedule([TaskSpec("a", "q", policy=RetryPolicy(delays=[0, 0])), TaskSpec("b", "q", due=NOON + MINUTE)])
     timers.scheduler.claim("q")
     timers.close()
     timers = Timers(tmp_path / "s")

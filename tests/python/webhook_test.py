@@ -151,7 +151,7 @@ def test_endpoints_change_by_version(world):
         with pytest.raises(northwind.NotFound):
             call()
     with pytest.raises(northwind.InvalidArgument, match="^url"):
-        w.create_endpoint("m_1", "http://10.0.0.1/x")
+        w.create_endpoint("m_1", "ftp://shop.example/x")
     w.delete_endpoint("m_1", "ep_1")
     with pytest.raises(northwind.AlreadyExists):
         w.create_endpoint("m_1", world.url, id="ep_1")
