@@ -12,9 +12,10 @@ import enum
 __all__ = [
     "AccountState", "AdjustmentDirection", "AttemptFailure", "AttemptTrigger", "BatchSystem", "BreakerState",
     "DeathCause", "DeferredPolicy", "DeliveryState", "DisableReason", "EndpointState", "EntryKind", "EventFormat",
-    "EventStatus", "EventType", "Field", "FinishOutcome", "IfScheduled", "Jitter", "KeyOrder", "Outcome",
-    "PayoutState", "QuarantineCause", "RailCall", "RailState", "Reason", "RecordType", "RecoveryState", "ScheduleOutcome",
-    "SignatureScheme", "StoreMode", "TaskState", "TransactionKind", "Verdict",
+    "EventStatus", "EventType", "Field", "FinishOutcome", "IfScheduled", "Jitter", "KeyOrder", "MirrorState",
+    "Outcome", "PayoutState", "QuarantineCause", "RailCall", "RailState", "Reason", "RecordType", "RecoveryState",
+    "ScheduleOutcome", "SignatureScheme", "SqsBody", "SqsPoison", "SqsState", "StoreMode", "TaskState",
+    "TransactionKind", "Verdict",
 ]
 
 
@@ -377,3 +378,36 @@ class RecoveryState(_Enum):
     RUNNING = 1
     DONE = 2
     CANCELED = 3
+
+
+class SqsPoison(_Enum):
+    """What is done with a message that can never be applied."""
+
+    QUARANTINE = 1
+    REDRIVE_POLICY = 2
+
+
+class SqsBody(_Enum):
+    """How a message's body holds its event."""
+
+    AUTO = 1
+    JSON = 2
+    PROTOBUF = 3
+
+
+class SqsState(_Enum):
+    """How a source stands."""
+
+    STOPPED = 1
+    RUNNING = 2
+    WAITING = 3
+    HALTED = 4
+
+
+class MirrorState(_Enum):
+    """How a mirror stands."""
+
+    STOPPED = 1
+    RUNNING = 2
+    WAITING = 3
+    HALTED = 4

@@ -25,9 +25,11 @@ int ScaleOf(const py::object& asset) {
 void BindAmounts(py::module_& m) {
   m.attr("MAX_AMOUNT") = Amount::Max();
   m.def(
-      "parse_amount", [](const std::string& text, const py::object& asset) { return Must(Amount::Parse(text, ScaleOf(asset))); },
+      "parse_amount",
+      [](const std::string& text, const py::object& asset) { return Must(Amount::Parse(text, ScaleOf(asset))); },
       py::arg("text"), py::arg("asset"),
-      "Minor units of a decimal such as \"12.34\"; `asset` is \"USD/2\", or a scale alone. No sign, blanks or exponent.");
+      "Minor units of a decimal such as \"12.34\"; `asset` is \"USD/2\", or a scale alone. No sign, blanks or "
+      "exponent.");
   m.def(
       "format_amount", [](absl::int128 units, const py::object& asset) { return FormatUnits(units, ScaleOf(asset)); },
       py::arg("units"), py::arg("asset"), "Decimal text of minor units: format_amount(-5, \"USD/2\") == \"-0.05\".");

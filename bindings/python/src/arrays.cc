@@ -29,7 +29,8 @@ py::object WithBuffer(const py::object& object) {
 }
 
 [[noreturn]] void Mismatch(const char* name, size_t rows, size_t expected) {
-  RaiseNamed("InvalidArgument", std::string(name) + " has " + std::to_string(rows) + " rows, and keys have " + std::to_string(expected));
+  RaiseNamed("InvalidArgument",
+             std::string(name) + " has " + std::to_string(rows) + " rows, and keys have " + std::to_string(expected));
 }
 
 // The kind of an integer's format, as IntegerColumn has it; 0: none.
@@ -54,7 +55,8 @@ BufferView::BufferView(const py::object& object, const char* column) {
   throw py::type_error(std::string(column) + " is neither a buffer nor anything that numpy makes a plain array of");
 }
 
-IntegerColumn::IntegerColumn(const py::object& object, const char* name, size_t rows, uint64_t max) : name_(name), max_(max) {
+IntegerColumn::IntegerColumn(const py::object& object, const char* name, size_t rows, uint64_t max)
+    : name_(name), max_(max) {
   absl::int128 one;
   if (ToInt128(object, one)) {
     if (one < 0 || one > absl::int128(absl::uint128(max))) {
@@ -83,7 +85,8 @@ BytesColumn BytesColumn::Keys(const py::object& object) {
   const bool row_wise = view.ndim == 2 && view.shape[1] * view.itemsize == IdempotencyKey::kSize;
   const bool flat = view.ndim == 1 && view.itemsize == 1 && view.len % IdempotencyKey::kSize == 0;
   if ((!row_wise && !flat) || PyBuffer_IsContiguous(&view, 'C') == 0) {
-    throw py::type_error("keys are 16 bytes a row, such as an array of S16, of (n, 16) bytes, or bytes one after the other");
+    throw py::type_error(
+        "keys are 16 bytes a row, such as an array of S16, of (n, 16) bytes, or bytes one after the other");
   }
   column.rows_ = static_cast<size_t>(view.len) / IdempotencyKey::kSize;
   column.stride_ = IdempotencyKey::kSize;

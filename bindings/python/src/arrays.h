@@ -125,7 +125,8 @@ struct FieldOfRow {
 // Rows in one block of memory, which an array of numpy is then made over.
 class Block {
  public:
-  explicit Block(std::shared_ptr<void> memory, void* data, size_t bytes) : memory_(std::move(memory)), data_(data), bytes_(bytes) {}
+  explicit Block(std::shared_ptr<void> memory, void* data, size_t bytes)
+      : memory_(std::move(memory)), data_(data), bytes_(bytes) {}
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 

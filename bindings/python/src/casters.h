@@ -119,7 +119,9 @@ struct type_caster<northwind::AccountId> {
     value = northwind::AccountId(static_cast<uint32_t>(number));
     return true;
   }
-  static handle cast(northwind::AccountId id, return_value_policy, handle) { return PyLong_FromUnsignedLong(id.value()); }
+  static handle cast(northwind::AccountId id, return_value_policy, handle) {
+    return PyLong_FromUnsignedLong(id.value());
+  }
 };
 
 template <>
@@ -189,17 +191,17 @@ struct EnumCaster {
     if (object == nullptr) return none().release();
     return handle(object).inc_ref();
   }
-  operator E*() { return &value; }   // NOLINT(google-explicit-constructor)
-  operator E&() { return value; }    // NOLINT(google-explicit-constructor)
+  operator E*() { return &value; }                // NOLINT(google-explicit-constructor)
+  operator E&() { return value; }                 // NOLINT(google-explicit-constructor)
   operator E&&() && { return std::move(value); }  // NOLINT(google-explicit-constructor)
   template <typename T>
   using cast_op_type = movable_cast_op_type<T>;
   E value{};
 };
 
-#define NW_PYTHON_ENUM(E, python_name)                        \
-  template <>                                                 \
-  struct type_caster<E> : EnumCaster<E> {                     \
+#define NW_PYTHON_ENUM(E, python_name)                                 \
+  template <>                                                          \
+  struct type_caster<E> : EnumCaster<E> {                              \
     static constexpr auto name = const_name("northwind." python_name); \
   }
 

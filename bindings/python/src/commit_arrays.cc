@@ -79,7 +79,8 @@ absl::Status Fill(const Columns& columns, size_t row, Transaction& t) {
 // The batches of one call, in order, a few on their way at a time; answers go to their rows by themselves.
 class Run {
  public:
-  Run(Ledger& ledger, DeferredPolicy deferred, std::vector<ResultRow>& rows) : ledger_(ledger), options_{.deferred = deferred}, rows_(rows) {}
+  Run(Ledger& ledger, DeferredPolicy deferred, std::vector<ResultRow>& rows)
+      : ledger_(ledger), options_{.deferred = deferred}, rows_(rows) {}
   ~Run() { WaitFor(0); }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -105,7 +106,8 @@ class Run {
       if (results.ok()) {
         for (size_t i = 0; i < results->size(); ++i) {
           const CommitResult& r = (*results)[i];
-          rows_[first + i] = {r.sequence.value(), NanosOrNone(r.recorded_at), r.outcome, r.original, r.reason, r.conflict};
+          rows_[first + i] = {r.sequence.value(), NanosOrNone(r.recorded_at), r.outcome, r.original, r.reason,
+                              r.conflict};
         }
       }
       absl::MutexLock lock(&mutex_);
@@ -140,8 +142,8 @@ class Run {
 };
 
 // Runs without the GIL, but for looks at signals, of which the first that raises is kept.
-absl::Status CommitColumns(Ledger& ledger, const Columns& columns, DeferredPolicy deferred, std::vector<ResultRow>& rows,
-                           std::exception_ptr& raised) {
+absl::Status CommitColumns(Ledger& ledger, const Columns& columns, DeferredPolicy deferred,
+                           std::vector<ResultRow>& rows, std::exception_ptr& raised) {
   Run run(ledger, deferred, rows);
   const auto send = [&](size_t first) -> absl::Status {
     std::vector<Transaction> batch(std::min(kMaxBatchTransactions, rows.size() - first));
@@ -171,8 +173,9 @@ absl::Status CommitColumns(Ledger& ledger, const Columns& columns, DeferredPolic
 }
 
 py::object CommitArrays(const PyLedger& self, const py::object& keys, const py::object& debit, const py::object& credit,
-                        const py::object& amount, const py::object& amount_high, TransactionKind kind, const py::object& code,
-                        const py::object& reference, bool unique_reference, const py::object& effective_at, DeferredPolicy deferred) {
+                        const py::object& amount, const py::object& amount_high, TransactionKind kind,
+                        const py::object& code, const py::object& reference, bool unique_reference,
+                        const py::object& effective_at, DeferredPolicy deferred) {
   if (kind != TransactionKind::kPost && kind != TransactionKind::kHold) {
     RaiseNamed("InvalidArgument", "arrays are of posts or of holds");
   }
@@ -203,11 +206,14 @@ py::object CommitArrays(const PyLedger& self, const py::object& keys, const py::
 }  // namespace
 
 void DefineCommitArrays(LedgerClass& type) {
-  type.def("commit_arrays", &CommitArrays, py::arg("keys"), py::arg("debit"), py::arg("credit"), py::arg("amount"), py::kw_only(),
-           py::arg("amount_high") = 0, py::arg("kind") = TransactionKind::kPost, py::arg("code") = 0, py::arg("reference") = py::none(),
-           py::arg("unique_reference") = false, py::arg("effective_at") = py::none(), py::arg("deferred") = DeferredPolicy::kReturn,
-           "Commits posts, or holds, of one posting a row, from arrays or any other buffers, in batches of 8,190. A column is an array "
-           "or one number for all rows. Returns a structured array, a row for each: outcome, original, reason, conflict, sequence, "
+  type.def("commit_arrays", &CommitArrays, py::arg("keys"), py::arg("debit"), py::arg("credit"), py::arg("amount"),
+           py::kw_only(), py::arg("amount_high") = 0, py::arg("kind") = TransactionKind::kPost, py::arg("code") = 0,
+           py::arg("reference") = py::none(), py::arg("unique_reference") = false, py::arg("effective_at") = py::none(),
+           py::arg("deferred") = DeferredPolicy::kReturn,
+           "Commits posts, or holds, of one posting a row, from arrays or any other buffers, in batches of 8,190. A "
+           "column is an array "
+           "or one number for all rows. Returns a structured array, a row for each: outcome, original, reason, "
+           "conflict, sequence, "
            "recorded_at. After an exception, send the same arrays again: what was applied answers as a duplicate.");
 }
 

@@ -32,7 +32,8 @@ void BindDelivery(py::module_& m) {
       .Field("attempts", Member(&D::attempts), "With a receipt.")
       .Field("last_attempt_at", Member(&D::last_attempt_at), "")
       .Field("last_failure", Member(&D::last_failure), "")
-      .Field("last_status", [](const D& d) { return CountOrNone(d.last_status); }, "Of HTTP; None: no answer.")
+      .Field(
+          "last_status", [](const D& d) { return CountOrNone(d.last_status); }, "Of HTTP; None: no answer.")
       .Field("delivered_at", Member(&D::delivered_at), "The first time.")
       .Field("next_attempt", Member(&D::next_attempt), "Of Webhooks.delivery only.")
       .Field("body", Member(&D::body), "Of Webhooks.delivery only: what is sent.");
@@ -46,10 +47,13 @@ void BindDelivery(py::module_& m) {
       .Field("at", Member(&A::at), "When it began; of an unknown one, when that was found out.")
       .Field("endpoint_version", Member(&A::endpoint_version), "")
       .Field("failure", Member(&A::failure), "NONE: delivered.")
-      .Field("status", [](const A& a) { return CountOrNone(a.status); }, "Of HTTP; None: no answer.")
+      .Field(
+          "status", [](const A& a) { return CountOrNone(a.status); }, "Of HTTP; None: no answer.")
       .Field("message", Member(&A::message), "Why it failed, in words that the merchant may see.")
       .Field("retry_at", Member(&A::retry_at), "What the answer's Retry-After asked for.")
-      .Field("response_body", [](const A& a) { return py::bytes(a.response_body); }, "Of somebody else's making, cut to 1,024 bytes.")
+      .Field(
+          "response_body", [](const A& a) { return py::bytes(a.response_body); },
+          "Of somebody else's making, cut to 1,024 bytes.")
       .Field("response_truncated", Member(&A::response_truncated), "")
       .Field("remote_address", Member(&A::remote_address), "For operators.")
       .Field("reused_connection", Member(&A::reused_connection), "")
@@ -90,7 +94,8 @@ void BindDelivery(py::module_& m) {
       .Field("failed", Member(&S::failed), "")
       .Field("disabled", Member(&S::disabled), "")
       .Also(
-          "retention_error", [](const S& s) { return s.retention.ok() ? py::object(py::none()) : ExceptionOf(s.retention); },
+          "retention_error",
+          [](const S& s) { return s.retention.ok() ? py::object(py::none()) : ExceptionOf(s.retention); },
           "Why the last look for what is too old did not come to its end; None if it did.");
 }
 

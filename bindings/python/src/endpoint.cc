@@ -9,12 +9,13 @@ void BindEndpoint(py::module_& m) {
   const WebhookPolicy defaults;
   using P = WebhookPolicy;
   Record<P>(m, "WebhookPolicy", "How an endpoint is told.")
-      .Def(py::init([](const std::optional<RetryPolicy>& retry, absl::Duration timeout, uint32_t max_concurrent, double max_per_second,
-                       uint32_t burst) {
+      .Def(py::init([](const std::optional<RetryPolicy>& retry, absl::Duration timeout, uint32_t max_concurrent,
+                       double max_per_second, uint32_t burst) {
              return P{retry.value_or(RetryPolicy::StandardWebhooks()), timeout, max_concurrent, max_per_second, burst};
            }),
            py::kw_only(), py::arg("retry") = py::none(), py::arg("timeout") = defaults.timeout,
-           py::arg("max_concurrent") = defaults.max_concurrent, py::arg("max_per_second") = 0.0, py::arg("burst") = defaults.burst)
+           py::arg("max_concurrent") = defaults.max_concurrent, py::arg("max_per_second") = 0.0,
+           py::arg("burst") = defaults.burst)
       .Field("retry", Member(&P::retry), "")
       .Field("timeout", Member(&P::timeout), "Of one attempt, all of it.")
       .Field("max_concurrent", Member(&P::max_concurrent), "")
@@ -36,16 +37,22 @@ void BindEndpoint(py::module_& m) {
       .Field("state", Member(&E::state), "")
       .Field("disabled", Member(&E::disabled), "")
       .Field("url", Member(&E::url), "")
-      .Field("events", [](const E& e) { return TupleOf(e.events); }, "")
-      .Field("header_names", [](const E& e) { return TupleOf(e.header_names); }, "")
+      .Field(
+          "events", [](const E& e) { return TupleOf(e.events); }, "")
+      .Field(
+          "header_names", [](const E& e) { return TupleOf(e.header_names); }, "")
       .Field("policy", Member(&E::policy), "None: the merchant's.")
       .Field("scheme", Member(&E::scheme), "Of the newest secret.");
 
   // Without the secret, which a log must not have.
   py::class_<NewEndpoint>(m, "NewEndpoint", "An endpoint, and the secret that is handed out this once.")
-      .def_property_readonly("endpoint", [](const NewEndpoint& n) { return n.endpoint; }, "")
-      .def_property_readonly("secret", [](const NewEndpoint& n) { return n.secret; }, "For the merchant; the only time that it is told.")
-      .def("__repr__", [](const NewEndpoint& n) { return "NewEndpoint(endpoint=" + py::repr(py::cast(n.endpoint)).cast<std::string>() + ")"; });
+      .def_property_readonly(
+          "endpoint", [](const NewEndpoint& n) { return n.endpoint; }, "")
+      .def_property_readonly(
+          "secret", [](const NewEndpoint& n) { return n.secret; }, "For the merchant; the only time that it is told.")
+      .def("__repr__", [](const NewEndpoint& n) {
+        return "NewEndpoint(endpoint=" + py::repr(py::cast(n.endpoint)).cast<std::string>() + ")";
+      });
 
   using H = EndpointHealth;
   Record<H>(m, "EndpointHealth", "How an endpoint has been answering, since the process began.")

@@ -8,13 +8,17 @@
 
 #include "bindings/python/src/casters.h"
 #include "bindings/python/src/parts.h"
+#include "bindings/python/src/services.h"
 
 namespace northwind::python {
 namespace {
 
 // Those whose Name is that of the enumerator, and not a phrase or a mark of a format.
 template <typename E>
-concept Named = requires(E value) { Name(value); } && !std::is_same_v<E, DeathCause> && !std::is_same_v<E, SignatureScheme>;
+concept Named = requires(E value) {
+  Name(value);
+}
+&&!std::is_same_v<E, DeathCause> && !std::is_same_v<E, SignatureScheme>;
 
 // "not found" and "PAYOUT_PAID" as Python has them.
 std::string Capitals(std::string_view name) {
@@ -80,6 +84,10 @@ void LoadEnums() {
   Load<AttemptFailure>(enums, "AttemptFailure", 20);
   Load<AttemptTrigger>(enums, "AttemptTrigger", 3);
   Load<RecoveryState>(enums, "RecoveryState", 3);
+  Load<SqsPoison>(enums, "SqsPoison", 2);
+  Load<SqsBody>(enums, "SqsBody", 3);
+  Load<SqsState>(enums, "SqsState", 4);
+  Load<MirrorState>(enums, "MirrorState", 4);
 }
 
 }  // namespace northwind::python

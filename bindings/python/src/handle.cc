@@ -56,9 +56,10 @@ void NoteOpening() {
 
 void RefuseAfterFork() {
   if (!Forked()) return;
-  RaiseNamed("ForkedProcess",
-             "this process was forked from one that had opened northwind, whose threads are not here: open it in the child "
-             "only, or start children by spawn or forkserver");
+  RaiseNamed(
+      "ForkedProcess",
+      "this process was forked from one that had opened northwind, whose threads are not here: open it in the child "
+      "only, or start children by spawn or forkserver");
 }
 
 void Closable::CloseAtExit() {

@@ -46,18 +46,19 @@ class Handle {
   // `parts` are kept until the object is gone. Destroying it waits for threads, which may wait for the GIL.
   template <typename Parts>
   void Set(std::unique_ptr<T> object, Parts parts) {
-    object_ = std::shared_ptr<T>(object.release(), [parts = std::make_shared<Parts>(std::move(parts))](T* gone) mutable {
-      if (Forked()) {
-        new std::shared_ptr<Parts>(std::move(parts));  // never destroyed: its threads are in another process
-        return;
-      }
-      if (PyGILState_Check() != 0) {
-        Unlocked([gone] { delete gone; });
-      } else {
-        delete gone;
-      }
-      parts.reset();
-    });
+    object_ =
+        std::shared_ptr<T>(object.release(), [parts = std::make_shared<Parts>(std::move(parts))](T* gone) mutable {
+          if (Forked()) {
+            new std::shared_ptr<Parts>(std::move(parts));  // never destroyed: its threads are in another process
+            return;
+          }
+          if (PyGILState_Check() != 0) {
+            Unlocked([gone] { delete gone; });
+          } else {
+            delete gone;
+          }
+          parts.reset();
+        });
   }
 
   // For one call. Raises Closed.
@@ -88,8 +89,10 @@ class Handle {
 // Gives a class close(), closed and the protocol of `with`.
 template <typename T, typename... Extra>
 void DefineClosable(py::class_<T, Extra...>& type, const char* doc) {
-  type.def("close", [](T& self) { self.Close(); }, doc)
-      .def_property_readonly("closed", [](const T& self) { return self.closed(); }, "Whether it was closed.")
+  type.def(
+          "close", [](T& self) { self.Close(); }, doc)
+      .def_property_readonly(
+          "closed", [](const T& self) { return self.closed(); }, "Whether it was closed.")
       .def("__enter__",
            [](const py::object& self) {
              self.cast<T&>().CheckOpen();

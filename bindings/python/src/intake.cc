@@ -73,19 +73,20 @@ std::vector<std::string> Ids(const py::iterable& objects) {
 
 Pages Quarantine(std::shared_ptr<PyIntake> self) {
   self->CheckOpen();
-  return PagesOf<QuarantinedEvent>([self = std::move(self), after = std::string()](std::vector<QuarantinedEvent>& events) mutable {
-    const std::shared_ptr<Intake> intake = self->Get();
-    QuarantinePage page = Must(Unlocked([&] { return intake->ListQuarantine(after, kMaxQuarantinePage); }));
-    events = std::move(page.events);
-    after = std::move(page.next);
-    return !after.empty();
-  });
+  return PagesOf<QuarantinedEvent>(
+      [self = std::move(self), after = std::string()](std::vector<QuarantinedEvent>& events) mutable {
+        const std::shared_ptr<Intake> intake = self->Get();
+        QuarantinePage page = Must(Unlocked([&] { return intake->ListQuarantine(after, kMaxQuarantinePage); }));
+        events = std::move(page.events);
+        after = std::move(page.next);
+        return !after.empty();
+      });
 }
 
 }  // namespace
 
-std::shared_ptr<PyIntake> PyIntake::Open(const std::shared_ptr<PyLedger>& ledger, const std::shared_ptr<PyScheduler>& scheduler,
-                                         IntakeOptions options) {
+std::shared_ptr<PyIntake> PyIntake::Open(const std::shared_ptr<PyLedger>& ledger,
+                                         const std::shared_ptr<PyScheduler>& scheduler, IntakeOptions options) {
   auto self = std::make_shared<PyIntake>();
   const std::shared_ptr<Ledger> open = ledger->Get();
   const std::shared_ptr<Store> store = ledger->store()->Get();
@@ -102,12 +103,14 @@ void PyIntake::Close() { static_cast<void>(handle_.Take()); }
 void BindIntake(py::module_& m) {
   const IntakeOptions defaults;
   using Class = py::class_<PyIntake, std::shared_ptr<PyIntake>>;
-  Class type(m, "Intake",
-             "Applies payment events to a ledger, each exactly once, and drops none. At most one per ledger. Thread-safe.\n\n"
-             "docs/events.md says what each event does and what becomes of those that cannot be applied.");
-  type.def(py::init([](const std::shared_ptr<PyLedger>& ledger, size_t batch_size, size_t max_parked, size_t max_parked_bytes,
-                       size_t max_waiting_per_target, absl::Duration max_wait, const std::shared_ptr<PyScheduler>& scheduler,
-                       const std::optional<RetryPolicy>& park_policy, int decode_threads) {
+  Class type(
+      m, "Intake",
+      "Applies payment events to a ledger, each exactly once, and drops none. At most one per ledger. Thread-safe.\n\n"
+      "docs/events.md says what each event does and what becomes of those that cannot be applied.");
+  type.def(py::init([](const std::shared_ptr<PyLedger>& ledger, size_t batch_size, size_t max_parked,
+                       size_t max_parked_bytes, size_t max_waiting_per_target, absl::Duration max_wait,
+                       const std::shared_ptr<PyScheduler>& scheduler, const std::optional<RetryPolicy>& park_policy,
+                       int decode_threads) {
              return PyIntake::Open(ledger, scheduler,
                                    {.batch_size = batch_size,
                                     .max_parked = max_parked,
@@ -117,13 +120,16 @@ void BindIntake(py::module_& m) {
                                     .park_policy = park_policy.value_or(IntakeOptions::DefaultParkPolicy()),
                                     .decode_threads = decode_threads});
            }),
-           py::arg("ledger"), py::kw_only(), py::arg("batch_size") = defaults.batch_size, py::arg("max_parked") = defaults.max_parked,
-           py::arg("max_parked_bytes") = defaults.max_parked_bytes, py::arg("max_waiting_per_target") = defaults.max_waiting_per_target,
-           py::arg("max_wait") = defaults.max_wait, py::arg("scheduler").none(true) = py::none(), py::arg("park_policy") = py::none(),
+           py::arg("ledger"), py::kw_only(), py::arg("batch_size") = defaults.batch_size,
+           py::arg("max_parked") = defaults.max_parked, py::arg("max_parked_bytes") = defaults.max_parked_bytes,
+           py::arg("max_waiting_per_target") = defaults.max_waiting_per_target, py::arg("max_wait") = defaults.max_wait,
+           py::arg("scheduler").none(true) = py::none(), py::arg("park_policy") = py::none(),
            py::arg("decode_threads") = defaults.decode_threads,
            "With a scheduler, events that wait for others are kept there, durably; else in memory.")
-      .def("apply", &Apply, py::arg("events"), py::kw_only(), py::arg("format") = EventFormat::kJson, py::arg("first_position") = 0,
-           "Applies any number of events, and returns when that is durable: PaymentEvents, dicts with the fields of the JSON, JSON as str "
+      .def("apply", &Apply, py::arg("events"), py::kw_only(), py::arg("format") = EventFormat::kJson,
+           py::arg("first_position") = 0,
+           "Applies any number of events, and returns when that is durable: PaymentEvents, dicts with the fields of "
+           "the JSON, JSON as str "
            "or bytes, or, with `format`, protobuf as bytes.")
       .def(
           "finish",
@@ -138,7 +144,8 @@ void BindIntake(py::module_& m) {
             const std::shared_ptr<Intake> intake = self.Get();
             return TupleOf(Must(Unlocked([&] { return intake->RetryParked(limit); })));
           },
-          py::arg("limit") = 1000, "With a scheduler: tries parked events whose time has come anew. What became of them.")
+          py::arg("limit") = 1000,
+          "With a scheduler: tries parked events whose time has come anew. What became of them.")
       .def_property_readonly(
           "parked",
           [](const PyIntake& self) {
@@ -166,7 +173,9 @@ void BindIntake(py::module_& m) {
             return Must(Unlocked([&] { return intake->DiscardQuarantined(list); }));
           },
           py::arg("ids"), "Removes events from the quarantine for good; how many there were.");
-  DefineClosable(type, "Lets the ledger go. What is parked in memory only is forgotten: it was not to be acknowledged. Idempotent.");
+  DefineClosable(
+      type,
+      "Lets the ledger go. What is parked in memory only is forgotten: it was not to be acknowledged. Idempotent.");
 }
 
 }  // namespace northwind::python

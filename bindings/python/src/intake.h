@@ -13,8 +13,8 @@ namespace northwind::python {
 
 class PyIntake final : public Closable {
  public:
-  static std::shared_ptr<PyIntake> Open(const std::shared_ptr<PyLedger>& ledger, const std::shared_ptr<PyScheduler>& scheduler,
-                                        IntakeOptions options);
+  static std::shared_ptr<PyIntake> Open(const std::shared_ptr<PyLedger>& ledger,
+                                        const std::shared_ptr<PyScheduler>& scheduler, IntakeOptions options);
   std::shared_ptr<Intake> Get() const { return handle_.Get(); }
   Use NewUse() const { return handle_.NewUse(); }
   void CheckOpen() const { static_cast<void>(handle_.Get()); }

@@ -17,7 +17,8 @@ void BindKeys(py::module_& m) {
         return DeriveKey(id, occurred_at, kind);
       },
       py::arg("subject_id"), py::arg("occurred_at"), py::arg("type") = "",
-      "The key of one event: 48 bits of its time, then 80 bits of SHA-256 of type, subject and time. The same in every language.");
+      "The key of one event: 48 bits of its time, then 80 bits of SHA-256 of type, subject and time. The same in every "
+      "language.");
 }
 
 }  // namespace northwind::python

@@ -16,8 +16,9 @@ namespace northwind::python {
 std::shared_ptr<PyLedger> PyLedger::Open(const py::object& where, LedgerOptions options, const py::object& clock) {
   auto self = std::make_shared<PyLedger>();
   self->owns_store_ = !py::isinstance<PyStore>(where);
-  self->store_ = self->owns_store_ ? py::module_::import("northwind._northwind").attr("Store")(where).cast<std::shared_ptr<PyStore>>()
-                                   : where.cast<std::shared_ptr<PyStore>>();
+  self->store_ = self->owns_store_
+                     ? py::module_::import("northwind._northwind").attr("Store")(where).cast<std::shared_ptr<PyStore>>()
+                     : where.cast<std::shared_ptr<PyStore>>();
   const std::shared_ptr<Store> store = self->store_->Get();
   const std::shared_ptr<PyClock> own_clock = ClockOf(clock);
   options.clock = own_clock.get();
@@ -55,7 +56,8 @@ void BindLedger(py::module_& m) {
                    "An idempotent double-entry ledger on a Store; one per store at a time. Thread-safe.\n\n"
                    "What it answers is on disk. Accounts are given by number, by name, or as an Account.");
   type.def(py::init([](const py::object& where, uint64_t max_queued_transactions, uint64_t max_queued_bytes,
-                       uint64_t checkpoint_interval, bool rebuild_indexes, uint64_t journal_cache_bytes, const py::object& clock) {
+                       uint64_t checkpoint_interval, bool rebuild_indexes, uint64_t journal_cache_bytes,
+                       const py::object& clock) {
              return PyLedger::Open(where,
                                    {.max_queued_transactions = max_queued_transactions,
                                     .max_queued_bytes = max_queued_bytes,
@@ -65,9 +67,9 @@ void BindLedger(py::module_& m) {
                                    clock);
            }),
            py::arg("store"), py::kw_only(), py::arg("max_queued_transactions") = defaults.max_queued_transactions,
-           py::arg("max_queued_bytes") = defaults.max_queued_bytes, py::arg("checkpoint_interval") = defaults.checkpoint_interval,
-           py::arg("rebuild_indexes") = false, py::arg("journal_cache_bytes") = defaults.journal_cache_bytes,
-           py::arg("clock") = py::none(),
+           py::arg("max_queued_bytes") = defaults.max_queued_bytes,
+           py::arg("checkpoint_interval") = defaults.checkpoint_interval, py::arg("rebuild_indexes") = false,
+           py::arg("journal_cache_bytes") = defaults.journal_cache_bytes, py::arg("clock") = py::none(),
            "Opens the ledger of a Store, or of a directory, whose store is then closed with it.")
       .def_property_readonly("store", &PyLedger::store, "The store that it is on.")
       .def("__repr__", [](const PyLedger& self) {
@@ -82,7 +84,8 @@ void BindLedger(py::module_& m) {
   DefineCommitArrays(type);
   DefineReadArrays(type);
   DefineClosable(type,
-                 "Finishes what is queued and writes an index checkpoint, so that the next opening is quick. FailedPrecondition while "
+                 "Finishes what is queued and writes an index checkpoint, so that the next opening is quick. "
+                 "FailedPrecondition while "
                  "anything is open on it. Idempotent.");
 }
 

@@ -22,14 +22,14 @@ auto Changing(Change change) {
 
 Pages Accounts(std::shared_ptr<PyLedger> self, std::string prefix) {
   self->CheckOpen();
-  return PagesOf<Account>(
-      [self = std::move(self), prefix = std::move(prefix), after = std::string()](std::vector<Account>& accounts) mutable {
-        const std::shared_ptr<Ledger> ledger = self->Get();
-        AccountPage page = Must(Unlocked([&] { return ledger->ListAccounts(prefix, after, kMaxAccountPage); }));
-        accounts = std::move(page.accounts);
-        after = std::move(page.next);
-        return !after.empty();
-      });
+  return PagesOf<Account>([self = std::move(self), prefix = std::move(prefix),
+                           after = std::string()](std::vector<Account>& accounts) mutable {
+    const std::shared_ptr<Ledger> ledger = self->Get();
+    AccountPage page = Must(Unlocked([&] { return ledger->ListAccounts(prefix, after, kMaxAccountPage); }));
+    accounts = std::move(page.accounts);
+    after = std::move(page.next);
+    return !after.empty();
+  });
 }
 
 }  // namespace
@@ -52,7 +52,8 @@ void DefineAccounts(LedgerClass& type) {
             const std::shared_ptr<Ledger> ledger = self.Get();
             return Must(Unlocked([&] { return ledger->OpenAccounts(list); }));
           },
-          py::arg("specs"), "All or none of up to 100,000 AccountSpecs, by one disk sync; their numbers in the order given.")
+          py::arg("specs"),
+          "All or none of up to 100,000 AccountSpecs, by one disk sync; their numbers in the order given.")
       .def("freeze", Changing([](Ledger& l, AccountId id) { return l.Freeze(id); }), py::arg("account"),
            "Nothing new moves or is held on it.")
       .def("unfreeze", Changing([](Ledger& l, AccountId id) { return l.Unfreeze(id); }), py::arg("account"), "")
@@ -74,7 +75,8 @@ void DefineAccounts(LedgerClass& type) {
             return Must(Unlocked([&] { return ledger->GetAccount(id); }));
           },
           py::arg("account"), "An Account as it stands. NotFound.")
-      .def("accounts", &Accounts, py::arg("prefix") = "", "Accounts whose names begin with `prefix`, by name, read page by page.");
+      .def("accounts", &Accounts, py::arg("prefix") = "",
+           "Accounts whose names begin with `prefix`, by name, read page by page.");
 }
 
 }  // namespace northwind::python

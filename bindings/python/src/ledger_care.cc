@@ -38,8 +38,10 @@ VerifyReport Verify(const PyLedger& self, const py::object& progress) {
 
 void DefineCare(LedgerClass& type) {
   type.def("verify", &Verify, py::arg("progress") = py::none(),
-           "Derives everything from the journal again and compares: every hash, balance and index entry. Runs beside commits. DataLoss "
-           "names the first difference. `progress(checked, head)` is called now and then; it cancels by returning False.")
+           "Derives everything from the journal again and compares: every hash, balance and index entry. Runs beside "
+           "commits. DataLoss "
+           "names the first difference. `progress(checked, head)` is called now and then; it cancels by returning "
+           "False.")
       .def(
           "write_indexes",
           [](const PyLedger& self) {
@@ -54,7 +56,8 @@ void DefineCare(LedgerClass& type) {
             const std::shared_ptr<Ledger> ledger = self.Get();
             return Must(Unlocked([&] { return ledger->Checkpoint(path); }));
           },
-          py::arg("directory"), "A consistent copy of the whole store in a new directory, made beside commits; the head that it holds.")
+          py::arg("directory"),
+          "A consistent copy of the whole store in a new directory, made beside commits; the head that it holds.")
       .def(
           "export_journal",
           [](const PyLedger& self, const py::object& path) {

@@ -26,7 +26,8 @@ CommitResult CommitOne(const PyLedger& self, const Transaction& transaction, boo
 py::list CommitBatch(const PyLedger& self, const py::iterable& batch, bool balances, DeferredPolicy deferred) {
   const std::vector<Transaction> transactions = TransactionsOf(batch);
   const std::shared_ptr<Ledger> ledger = self.Get();
-  return ListOf(Must(Unlocked([&] { return ledger->Commit(transactions, {.balances = balances, .deferred = deferred}); })));
+  return ListOf(
+      Must(Unlocked([&] { return ledger->Commit(transactions, {.balances = balances, .deferred = deferred}); })));
 }
 
 // The future of asyncio that waits for a batch. What it holds of Python is let go with the GIL.
@@ -80,7 +81,8 @@ py::object Start(const PyLedger& self, std::vector<Transaction> batch, bool sing
 
 void DefineCommits(LedgerClass& type) {
   type.def("commit", &CommitOne, py::arg("transaction"), py::kw_only(), py::arg("balances") = false,
-           "Applies one transaction and returns when it is durable. Raises a TransactionError unless it is applied, by this call or "
+           "Applies one transaction and returns when it is durable. Raises a TransactionError unless it is applied, by "
+           "this call or "
            "by an earlier one.")
       .def("commit", &CommitBatch, py::arg("transactions"), py::kw_only(), py::arg("balances") = false,
            py::arg("deferred") = DeferredPolicy::kReturn,
@@ -96,8 +98,10 @@ void DefineCommits(LedgerClass& type) {
           [](const PyLedger& self, const py::iterable& batch, bool balances, DeferredPolicy deferred) {
             return Start(self, TransactionsOf(batch), false, {.balances = balances, .deferred = deferred});
           },
-          py::arg("transactions"), py::kw_only(), py::arg("balances") = false, py::arg("deferred") = DeferredPolicy::kReturn,
-          "As commit, to be awaited. Batches are applied in the order of the calls; cancelling the wait does not take one back.")
+          py::arg("transactions"), py::kw_only(), py::arg("balances") = false,
+          py::arg("deferred") = DeferredPolicy::kReturn,
+          "As commit, to be awaited. Batches are applied in the order of the calls; cancelling the wait does not take "
+          "one back.")
       .def(
           "expire_holds",
           [](const PyLedger& self) {

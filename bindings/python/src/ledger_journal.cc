@@ -49,7 +49,8 @@ Pages Journal(std::shared_ptr<PyLedger> self, Sequence after, bool follow, const
 void DefineJournal(LedgerClass& type) {
   type.def("journal", &Journal, py::arg("after") = Sequence(), py::kw_only(), py::arg("follow") = false,
            py::arg("timeout") = py::none(),
-           "Records of the journal after a sequence, in order, read page by page: AccountOpened, AccountChanged, TransactionRecorded, "
+           "Records of the journal after a sequence, in order, read page by page: AccountOpened, AccountChanged, "
+           "TransactionRecorded, "
            "HoldExpired. With `follow` it waits for new ones, and ends when none has come for `timeout`.")
       .def_property_readonly(
           "head",
@@ -66,7 +67,8 @@ void DefineJournal(LedgerClass& type) {
           },
           py::arg("sequence"), "Last sequence and hash of the block that holds `sequence`. OutOfRange.")
       .def_property_readonly(
-          "id", [](const PyLedger& self) { return self.Get()->id(); }, "The identity of the journal, 16 bytes; copies share it.");
+          "id", [](const PyLedger& self) { return self.Get()->id(); },
+          "The identity of the journal, 16 bytes; copies share it.");
 }
 
 }  // namespace northwind::python

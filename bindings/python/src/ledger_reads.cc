@@ -72,7 +72,8 @@ TransactionView GetTransaction(const PyLedger& self, const py::object& name) {
   return Must(Unlocked([&] { return ledger->GetTransaction(key); }));
 }
 
-std::vector<TransactionView> FindByReference(const PyLedger& self, uint16_t code, const py::object& reference, size_t limit) {
+std::vector<TransactionView> FindByReference(const PyLedger& self, uint16_t code, const py::object& reference,
+                                             size_t limit) {
   std::string text;
   if (!ToText(reference, text)) throw py::type_error("a reference is str or bytes");
   const std::shared_ptr<Ledger> ledger = self.Get();
@@ -83,18 +84,22 @@ std::vector<TransactionView> FindByReference(const PyLedger& self, uint16_t code
 
 void DefineReads(LedgerClass& type) {
   type.def("balance", &BalanceOf, py::arg("account"), py::kw_only(), py::arg("at") = py::none(),
-           "The balance now; or as it was right after record `at`, if that is an int; or at the end of the microsecond that a datetime "
+           "The balance now; or as it was right after record `at`, if that is an int; or at the end of the microsecond "
+           "that a datetime "
            "names.")
       .def("balances", &Balances, py::arg("accounts"), "Of several accounts, all at one moment.")
-      .def("history", &History, py::arg("account"), py::kw_only(), py::arg("reverse") = false, py::arg("code") = py::none(),
-           py::arg("start") = py::none(), py::arg("end") = py::none(), py::arg("after") = py::none(),
-           "The account's entries, the oldest first, or the newest with `reverse`: recorded at or after `start` and before `end`, going "
+      .def("history", &History, py::arg("account"), py::kw_only(), py::arg("reverse") = false,
+           py::arg("code") = py::none(), py::arg("start") = py::none(), py::arg("end") = py::none(),
+           py::arg("after") = py::none(),
+           "The account's entries, the oldest first, or the newest with `reverse`: recorded at or after `start` and "
+           "before `end`, going "
            "on after a cursor. Read page by page.")
-      .def("open_holds", &OpenHolds, py::arg("account"), "Holds that stand open on the account, on either side, by sequence.")
+      .def("open_holds", &OpenHolds, py::arg("account"),
+           "Holds that stand open on the account, on either side, by sequence.")
       .def("transaction", &GetTransaction, py::arg("key_or_sequence"),
            "A transaction by its key (bytes, uuid.UUID or text), or by its place in the journal (int). NotFound.")
-      .def("find_by_reference", &FindByReference, py::arg("code"), py::arg("reference"), py::kw_only(), py::arg("limit") = 100,
-           "Applied transactions of that code and reference, by sequence.");
+      .def("find_by_reference", &FindByReference, py::arg("code"), py::arg("reference"), py::kw_only(),
+           py::arg("limit") = 100, "Applied transactions of that code and reference, by sequence.");
 }
 
 }  // namespace northwind::python

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "bindings/python/src/parts.h"
+#include "bindings/python/src/services.h"
 
 PYBIND11_MODULE(_northwind, m) {
   using namespace northwind::python;  // NOLINT(google-build-using-namespace)
@@ -46,4 +47,6 @@ PYBIND11_MODULE(_northwind, m) {
   BindEndpoint(m);
   BindDelivery(m);
   BindWebhooks(m);
+  BindSqs(m);
+  BindMirror(m);
 }

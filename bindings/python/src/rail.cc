@@ -62,10 +62,12 @@ absl::Status PyRail::ClaimToCancel(const PayoutInstruction& payout) {
 void BindRail(py::module_& m) {
   using I = PayoutInstruction;
   Record<I>(m, "PayoutInstruction", "What a rail is asked to pay.")
-      .Field("provider_key", Member(&I::provider_key), "Names this payout to the rail: the same in every call, for ever.")
+      .Field("provider_key", Member(&I::provider_key),
+             "Names this payout to the rail: the same in every call, for ever.")
       .Field("payout_id", Member(&I::payout_id), "")
       .Field("merchant_id", Member(&I::merchant_id), "")
-      .Field("asset", [](const I& i) { return i.asset.ToString(); }, "")
+      .Field(
+          "asset", [](const I& i) { return i.asset.ToString(); }, "")
       .Field("amount", Member(&I::amount), "")
       .Field("requested_at", Member(&I::requested_at), "");
 

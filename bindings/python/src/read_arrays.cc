@@ -99,8 +99,8 @@ void AppendBody(const TransactionRecorded& recorded, RecordRow& row, Rows& rows)
   if (recorded.transaction.effective_at) row.effective_at = NanosOrNone(*recorded.transaction.effective_at);
   row.postings = static_cast<uint16_t>(recorded.moved.size());
   for (const Posting& posting : recorded.moved) {
-    rows.postings.push_back({row.sequence, Low(posting.amount.units()), High(posting.amount.units()), posting.debit.value(),
-                             posting.credit.value()});
+    rows.postings.push_back({row.sequence, Low(posting.amount.units()), High(posting.amount.units()),
+                             posting.debit.value(), posting.credit.value()});
   }
 }
 
@@ -217,8 +217,8 @@ EntryRow RowOf(const Entry& entry) {
           entry.kind};
 }
 
-py::object HistoryArray(const PyLedger& self, const py::object& account, std::optional<uint16_t> code, const py::object& start,
-                        const py::object& end) {
+py::object HistoryArray(const PyLedger& self, const py::object& account, std::optional<uint16_t> code,
+                        const py::object& start, const py::object& end) {
   py::module_::import("numpy");
   const std::shared_ptr<Ledger> ledger = self.Get();
   const AccountId id = ResolveAccount(*ledger, account);
@@ -239,8 +239,10 @@ py::object HistoryArray(const PyLedger& self, const py::object& account, std::op
 }  // namespace
 
 void DefineReadArrays(LedgerClass& type) {
-  type.def("journal_arrays", &JournalArrays, py::arg("after") = Sequence(), py::kw_only(), py::arg("limit") = py::none(),
-           "Records of the journal after a sequence, up to the head, as two structured arrays: `records`, and `postings` with what they "
+  type.def("journal_arrays", &JournalArrays, py::arg("after") = Sequence(), py::kw_only(),
+           py::arg("limit") = py::none(),
+           "Records of the journal after a sequence, up to the head, as two structured arrays: `records`, and "
+           "`postings` with what they "
            "moved.")
       .def("history_array", &HistoryArray, py::arg("account"), py::kw_only(), py::arg("code") = py::none(),
            py::arg("start") = py::none(), py::arg("end") = py::none(),

@@ -34,8 +34,9 @@ class Record {
     class_.def("__hash__", [](py::handle self) { return RecordHash(self, Fields()); });
     class_.def("__copy__", [](py::object self) { return self; });
     class_.def("__deepcopy__", [](py::object self, py::handle) { return self; });
-    class_.def("asdict", [](py::handle self) { return RecordAsDict(self, Fields()); },
-               "The fields by name; values that are records, and tuples of them, likewise.");
+    class_.def(
+        "asdict", [](py::handle self) { return RecordAsDict(self, Fields()); },
+        "The fields by name; values that are records, and tuples of them, likewise.");
     class_.attr("__match_args__") = py::tuple();
   }
 

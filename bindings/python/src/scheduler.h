@@ -12,7 +12,8 @@ namespace northwind::python {
 
 class PyScheduler final : public Closable {
  public:
-  static std::shared_ptr<PyScheduler> Open(const std::shared_ptr<PyStore>& store, SchedulerOptions options, const py::object& clock);
+  static std::shared_ptr<PyScheduler> Open(const std::shared_ptr<PyStore>& store, SchedulerOptions options,
+                                           const py::object& clock);
   std::shared_ptr<Scheduler> Get() const { return handle_.Get(); }
   Use NewUse() const { return handle_.NewUse(); }
   void CheckOpen() const { static_cast<void>(handle_.Get()); }

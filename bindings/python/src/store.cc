@@ -73,7 +73,8 @@ void BindStore(py::module_& m) {
       m, "Store",
       "The one database that holds everything of a northwind: journal, indexes, records of the host.\n\n"
       "Opens a directory exclusively and keeps it until it is closed. Thread-safe.");
-  type.def(py::init([](const py::object& path, bool create, StoreMode mode, uint64_t floor, uint64_t cache, uint64_t buffer) {
+  type.def(py::init([](const py::object& path, bool create, StoreMode mode, uint64_t floor, uint64_t cache,
+                       uint64_t buffer) {
              const std::string name = py::module_::import("os").attr("fsencode")(path).cast<std::string>();
              return PyStore::Open({.path = name,
                                    .create_if_missing = create,
@@ -90,16 +91,20 @@ void BindStore(py::module_& m) {
       .def("get", &Get, py::arg("key"), "The host's record under a key, or None.")
       .def("write", &Write, py::arg("changes"),
            "Changes records of the host, all or none, durable when it returns. A value of None removes the record.")
-      .def("items", &Items, py::arg("prefix") = "", "Keys and values of records whose keys begin with `prefix`, by key.")
+      .def("items", &Items, py::arg("prefix") = "",
+           "Keys and values of records whose keys begin with `prefix`, by key.")
       .def_property_readonly(
-          "path", [](const PyStore& self) { return py::module_::import("os").attr("fsdecode")(py::bytes(self.path())); },
+          "path",
+          [](const PyStore& self) { return py::module_::import("os").attr("fsdecode")(py::bytes(self.path())); },
           "The directory.")
       .def_property_readonly(
           "shadow", [](const PyStore& self) { return self.Get()->shadow(); }, "Whether it is a shadow store.")
       .def("__repr__", [](const PyStore& self) {
-        return "<northwind.Store " + py::repr(TextOf(self.path())).cast<std::string>() + (self.closed() ? ", closed>" : ">");
+        return "<northwind.Store " + py::repr(TextOf(self.path())).cast<std::string>() +
+               (self.closed() ? ", closed>" : ">");
       });
-  DefineClosable(type, "Gives the directory free. FailedPrecondition while a ledger or anything else is open on it. Idempotent.");
+  DefineClosable(
+      type, "Gives the directory free. FailedPrecondition while a ledger or anything else is open on it. Idempotent.");
 }
 
 }  // namespace northwind::python

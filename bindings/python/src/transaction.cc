@@ -45,8 +45,8 @@ std::optional<T> Maybe(const py::object& object, const char* what) {
   return As<T>(object, what);
 }
 
-Transaction Make(const IdempotencyKey& key, const py::object& postings, TransactionKind kind, const py::object& target, Amount amount,
-                 bool final_capture, uint16_t code, const py::object& reference, bool unique_reference,
+Transaction Make(const IdempotencyKey& key, const py::object& postings, TransactionKind kind, const py::object& target,
+                 Amount amount, bool final_capture, uint16_t code, const py::object& reference, bool unique_reference,
                  const py::object& effective_at, const py::object& expires_at, const py::object& metadata,
                  const py::object& host_records) {
   Transaction t{.key = key, .kind = kind};
@@ -109,7 +109,9 @@ void BindTransaction(py::module_& m) {
       .Field("credit", Member(&Posting::credit), "")
       .Field("amount", Member(&Posting::amount), "In minor units.");
 
-  Record<Target>(m, "Target", "The earlier transaction that a capture, release or reverse works on: by key, or by code and reference.")
+  Record<Target>(
+      m, "Target",
+      "The earlier transaction that a capture, release or reverse works on: by key, or by code and reference.")
       .Def(py::init([](const py::object& key, uint16_t code, const py::object& reference) {
              return Target{Maybe<IdempotencyKey>(key, "a key"), code, Text(reference, "a reference")};
            }),
@@ -118,16 +120,18 @@ void BindTransaction(py::module_& m) {
       .Field("code", Member(&Target::code), "")
       .Field("reference", Member(&Target::reference), "");
 
-  Record<Transaction>(m, "Transaction",
-                      "A request to the ledger. Which fields a kind takes is in docs/ledger.md; the others stay at their defaults.")
+  Record<Transaction>(
+      m, "Transaction",
+      "A request to the ledger. Which fields a kind takes is in docs/ledger.md; the others stay at their defaults.")
       .Def(py::init(&Make), py::arg("key"), py::arg("postings") = py::tuple(), py::kw_only(),
            py::arg("kind") = TransactionKind::kPost, py::arg("target") = py::none(), py::arg("amount") = Amount(),
-           py::arg("final_capture") = false, py::arg("code") = 0, py::arg("reference") = "", py::arg("unique_reference") = false,
-           py::arg("effective_at") = py::none(), py::arg("expires_at") = py::none(), py::arg("metadata") = py::bytes(),
-           py::arg("host_records") = py::none())
+           py::arg("final_capture") = false, py::arg("code") = 0, py::arg("reference") = "",
+           py::arg("unique_reference") = false, py::arg("effective_at") = py::none(),
+           py::arg("expires_at") = py::none(), py::arg("metadata") = py::bytes(), py::arg("host_records") = py::none())
       .Field("key", Member(&Transaction::key), "Under which it is applied at most once, for ever.")
       .Field("kind", Member(&Transaction::kind), "")
-      .Field("postings", [](const Transaction& t) { return PostingsOf(t.postings); }, "")
+      .Field(
+          "postings", [](const Transaction& t) { return PostingsOf(t.postings); }, "")
       .Field("target", Member(&Transaction::target), "")
       .Field("amount", Member(&Transaction::amount), "Of a capture; 0: all that remains.")
       .Field("final_capture", Member(&Transaction::final_capture), "Whether a capture gives the rest of the hold back.")
@@ -136,7 +140,8 @@ void BindTransaction(py::module_& m) {
       .Field("unique_reference", Member(&Transaction::unique_reference), "")
       .Field("effective_at", Member(&Transaction::effective_at), "When it happened in the business.")
       .Field("expires_at", Member(&Transaction::expires_at), "When the ledger releases the hold.")
-      .Field("metadata", [](const Transaction& t) { return py::bytes(t.metadata); }, "Opaque to the ledger.")
+      .Field(
+          "metadata", [](const Transaction& t) { return py::bytes(t.metadata); }, "Opaque to the ledger.")
       .Field(
           "host_records",
           [](const Transaction& t) {
@@ -145,8 +150,10 @@ void BindTransaction(py::module_& m) {
             return records;
           },
           "Written if and only if it is applied, in the same atomic write.")
-      .Also("effective_at_ns", [](const Transaction& t) { return OptionalNanos(t.effective_at); }, "To the nanosecond.")
-      .Also("expires_at_ns", [](const Transaction& t) { return OptionalNanos(t.expires_at); }, "To the nanosecond.");
+      .Also(
+          "effective_at_ns", [](const Transaction& t) { return OptionalNanos(t.effective_at); }, "To the nanosecond.")
+      .Also(
+          "expires_at_ns", [](const Transaction& t) { return OptionalNanos(t.expires_at); }, "To the nanosecond.");
 }
 
 }  // namespace northwind::python

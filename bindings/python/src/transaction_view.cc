@@ -9,8 +9,14 @@ namespace northwind::python {
 void BindTransactionView(py::module_& m) {
   using V = TransactionView;
   Record<V>(m, "TransactionView", "A transaction of the journal, and what became of it.")
-      .Field("record", [](const V& v) { return RecordOf<TransactionRecorded>{v.sequence, v.recorded_at, v.record}; }, "")
-      .Field("links", [](const V& v) { return TupleOf(v.links); }, "Records that worked on it, in order; the first 1,000.")
+      .Field(
+          "record",
+          [](const V& v) {
+            return RecordOf<TransactionRecorded>{v.sequence, v.recorded_at, v.record};
+          },
+          "")
+      .Field(
+          "links", [](const V& v) { return TupleOf(v.links); }, "Records that worked on it, in order; the first 1,000.")
       .Field("captured", Member(&V::captured), "Of a hold.")
       .Field("released", Member(&V::released), "Of a hold.")
       .Field("remaining", Member(&V::remaining), "Of a hold.")
