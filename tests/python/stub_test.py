@@ -3,6 +3,7 @@
 
 import ast
 import inspect
+import os
 import pathlib
 import re
 import subprocess
@@ -164,13 +165,16 @@ def test_everything_is_documented():
 def test_types_are_sound():
     """mypy, strict, over the package and what stands beside this test."""
     usage = pathlib.Path(__file__).parent / "typed_usage.py"
+    environment = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    if "site-packages" not in PACKAGE.parts:  # there, mypy finds it by itself
+        environment["MYPYPATH"] = str(PACKAGE.parent)
     run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir", "/dev/null", "-p", "northwind", ],
-        capture_output=True, text=True, cwd=PACKAGE.parent, env={"MYPYPATH": str(PACKAGE.parent), "PATH": ""},
+        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir", "/dev/null", "-p", "northwind"],
+        capture_output=True, text=True, cwd=usage.parent, env=environment,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     run = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir", "/dev/null", str(usage)],
-        capture_output=True, text=True, cwd=PACKAGE.parent, env={"MYPYPATH": str(PACKAGE.parent), "PATH": ""},
+        capture_output=True, text=True, cwd=usage.parent, env=environment,
     )
     assert run.returncode == 0, run.stdout + run.stderr

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <Python.h>
 #include <datetime.h>
 
 #include <cmath>
