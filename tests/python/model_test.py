@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from northwind import Outcome, Reason, TransactionKind
 
 OPS = int(os.environ.get("NORTHWIND_TEST_OPS", 40))
-EXAMPLES = int(os.environ.get("NORTHWIND_TEST_EXAMPLES", 25))
+EXAMPLES = int(os.environ.get("NORTHWIND_TEST_EXAMPLES", 12))
 ACCOUNTS = ["world", "a", "b", "c"]  # the first is external
 LIMITS = {"a": 0, "b": -50, "c": 0}
 
