@@ -32,3 +32,16 @@ def read(ledger: northwind.Ledger) -> None:
         ledger.commit(Transaction(b"0123456789abcdef"))
     except northwind.InsufficientFunds as error:
         print(error.result.reason, error.code)
+
+
+def move(ledger: northwind.Ledger, claims: northwind.PostgresClaims, day: datetime.date) -> None:
+    cutover = northwind.Cutover(ledger.store, "salt")
+    mapping = {"row_id": "row", "only_leg": northwind.Leg.PAYOUT}
+    with northwind.ParallelRun(ledger, mapping, is_ours=northwind.northwind_pays(cutover, claims)) as run:
+        for page in northwind.LegacyReader("dbname=batch").pages("SELECT 1", ["row"]):
+            run.ingest("batch", page)
+        figures: northwind.DayFigures = run.close_day(day, "ann", expected={"USD/2": (1, -100)})
+        if figures.clean and run.gate().open:
+            cutover.raise_(run, "ann", "a clean day")
+    systems: list[northwind.SettlementSystem] = [a.system for a in cutover.assign([("po_1", "m1")])]
+    print(systems, [item.claim for item in cutover.residue(claims)])

@@ -11,11 +11,12 @@ import enum
 
 __all__ = [
     "AccountState", "AdjustmentDirection", "AttemptFailure", "AttemptTrigger", "BatchSystem", "BreakerState",
-    "DeathCause", "DeferredPolicy", "DeliveryState", "DisableReason", "EndpointState", "EntryKind", "EventFormat",
-    "EventStatus", "EventType", "Field", "FinishOutcome", "IfScheduled", "Jitter", "KeyOrder", "MirrorState",
-    "Outcome", "PayoutState", "QuarantineCause", "RailCall", "RailState", "Reason", "RecordType", "RecoveryState",
-    "ScheduleOutcome", "SignatureScheme", "SqsBody", "SqsPoison", "SqsState", "StoreMode", "TaskState",
-    "TransactionKind", "Verdict",
+    "ClaimVerdict", "DayState", "DeathCause", "DeferredPolicy", "DeliveryState", "DisableReason",
+    "DiscrepancyClass", "DiscrepancyState", "EndpointState", "EntryKind", "EventFormat", "EventStatus",
+    "EventType", "Field", "FinishOutcome", "IfScheduled", "Jitter", "KeyOrder", "Leg", "LegStatus",
+    "LegacyFileFormat", "MirrorState", "Outcome", "Override", "PayoutState", "QuarantineCause", "RailCall",
+    "RailState", "Reason", "RecordType", "RecoveryState", "RouteReason", "ScheduleOutcome", "SettlementSystem",
+    "SignatureScheme", "SqsBody", "SqsPoison", "SqsState", "StoreMode", "TaskState", "TransactionKind", "Verdict",
 ]
 
 
@@ -411,3 +412,99 @@ class MirrorState(_Enum):
     RUNNING = 2
     WAITING = 3
     HALTED = 4
+
+
+class Leg(_Enum):
+    """What of a payment or payout a row is about."""
+
+    CAPTURE = 1
+    REFUND = 2
+    DISPUTE = 3
+    PAYOUT = 4
+    PAYOUT_RETURN = 5
+    ADJUSTMENT = 6
+
+
+class LegStatus(_Enum):
+    """How far it has come."""
+
+    SETTLED = 1
+    OPEN = 2
+    PAID = 3
+    FAILED = 4
+    CANCELED = 5
+    LOST = 6
+    WON = 7
+
+
+class LegacyFileFormat(_Enum):
+    """How a file of the batch system is written."""
+
+    CSV = 1
+    JSONL = 2
+
+
+class DiscrepancyClass(_Enum):
+    """In what ledger and batch differ."""
+
+    MISSING_HERE = 1
+    MISSING_THERE = 2
+    DUPLICATE = 3
+    CURRENCY = 4
+    AMOUNT = 5
+    FEE = 6
+    MERCHANT = 7
+    STATUS = 8
+    DAY_SHIFT = 9
+    LATE = 10
+    UNREADABLE = 11
+
+
+class DiscrepancyState(_Enum):
+    """How a discrepancy stands."""
+
+    OPEN = 1
+    EXPLAINED = 2
+    RESOLVED = 3
+    IGNORED = 4
+
+
+class DayState(_Enum):
+    """How a business day stands."""
+
+    OPEN = 1
+    CLOSED = 2
+    REOPENED = 3
+
+
+class SettlementSystem(_Enum):
+    """Who settles, and pays."""
+
+    BATCH = 1
+    NORTHWIND = 2
+
+
+class RouteReason(_Enum):
+    """Why an id goes to the system that it goes to."""
+
+    ROUTED_TO_BATCH = 1
+    UNKNOWN_MERCHANT = 2
+    DENIED = 3
+    ALLOWED = 4
+    BUCKET = 5
+
+
+class Override(_Enum):
+    """What holds for a merchant whatever the threshold is."""
+
+    ALLOW = 1
+    DENY = 2
+
+
+class ClaimVerdict(_Enum):
+    """What an arbiter says of a claim."""
+
+    CLAIMED = 1
+    HELD = 2
+    OTHER = 3
+    STALE = 4

@@ -8,6 +8,7 @@
 //                                                   an int of nanoseconds since 1970
 //   absl::Duration                                  timedelta, None if infinite; taken as a timedelta or as seconds
 //   digests and ids of bytes                        bytes
+//   absl::CivilDay                                  datetime.date, never a datetime
 //   enumerations                                    members of northwind/enums.py
 #ifndef NORTHWIND_BINDINGS_PYTHON_CASTERS_H_
 #define NORTHWIND_BINDINGS_PYTHON_CASTERS_H_
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "absl/numeric/int128.h"
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "northwind/amount.h"
 #include "northwind/idempotency_key.h"
@@ -41,6 +43,7 @@ namespace py = pybind11;
 py::object IntOf(absl::int128 value);
 py::object IntOf(absl::uint128 value);
 bool ToInt128(py::handle object, absl::int128& value);
+bool ToUint128(py::handle object, absl::uint128& value);
 bool ToAmount(py::handle object, Amount& amount);
 bool ToUnsigned(py::handle object, uint64_t max, const char* what, uint64_t& value);
 
@@ -50,6 +53,8 @@ bool ToTime(py::handle object, absl::Time& time);
 absl::Time EndOf(py::handle object, absl::Time time);
 py::object DurationOf(absl::Duration duration);
 bool ToDuration(py::handle object, absl::Duration& duration);
+py::object DayOf(absl::CivilDay day);
+bool ToDay(py::handle object, absl::CivilDay& day);
 // Nanoseconds since 1970; None if infinite.
 py::object NanosOf(absl::Time time);
 
@@ -73,6 +78,9 @@ T As(py::handle object, const char* what) {
   }
   return py::detail::cast_op<T>(std::move(caster));
 }
+
+// From any iterable of str or bytes, which is not itself one of the two.
+std::vector<std::string> TextsOf(const py::iterable& texts, const char* what);
 
 template <typename T>
 py::tuple TupleOf(const std::vector<T>& values) {
@@ -107,6 +115,24 @@ struct type_caster<absl::int128> {
   bool load(handle source, bool) { return northwind::python::ToInt128(source, value); }
   static handle cast(absl::int128 number, return_value_policy, handle) {
     return northwind::python::IntOf(number).release();
+  }
+};
+
+template <>
+struct type_caster<absl::uint128> {
+  PYBIND11_TYPE_CASTER(absl::uint128, const_name("int"));
+  bool load(handle source, bool) { return northwind::python::ToUint128(source, value); }
+  static handle cast(absl::uint128 number, return_value_policy, handle) {
+    return northwind::python::IntOf(number).release();
+  }
+};
+
+template <>
+struct type_caster<absl::CivilDay> {
+  PYBIND11_TYPE_CASTER(absl::CivilDay, const_name("datetime.date"));
+  bool load(handle source, bool) { return northwind::python::ToDay(source, value); }
+  static handle cast(absl::CivilDay day, return_value_policy, handle) {
+    return northwind::python::DayOf(day).release();
   }
 };
 

@@ -7,6 +7,8 @@
 #include <type_traits>
 
 #include "bindings/python/src/casters.h"
+#include "bindings/python/src/compare.h"
+#include "bindings/python/src/cutover.h"
 #include "bindings/python/src/parts.h"
 #include "bindings/python/src/services.h"
 
@@ -88,6 +90,16 @@ void LoadEnums() {
   Load<SqsBody>(enums, "SqsBody", 3);
   Load<SqsState>(enums, "SqsState", 4);
   Load<MirrorState>(enums, "MirrorState", 4);
+  Load<Leg>(enums, "Leg", kLegs);
+  Load<LegStatus>(enums, "LegStatus", 7);
+  Load<LegacyFileFormat>(enums, "LegacyFileFormat", 2);
+  Load<DiscrepancyClass>(enums, "DiscrepancyClass", 11);
+  Load<DiscrepancyState>(enums, "DiscrepancyState", 4);
+  Load<DayState>(enums, "DayState", 3);
+  Load<SettlementSystem>(enums, "SettlementSystem", 2);
+  Load<RouteReason>(enums, "RouteReason", 5);
+  Load<Override>(enums, "Override", 2);
+  Load<ClaimVerdict>(enums, "ClaimVerdict", 4);
 }
 
 }  // namespace northwind::python

@@ -67,6 +67,23 @@ void UnderWay::WaitForAll() {
   }
 }
 
+std::string ReasonOf(const py::error_already_set& raised) {
+  return raised.type().attr("__name__").cast<std::string>() + ": " + py::str(raised.value()).cast<std::string>();
+}
+
+absl::Status StatusOf(py::error_already_set& raised, const char* where) {
+  if (raised.matches(ErrorClass("Error"))) {
+    for (int code = 1; code <= static_cast<int>(absl::StatusCode::kUnauthenticated); ++code) {
+      if (raised.matches(ErrorClass(NameOf(static_cast<absl::StatusCode>(code))))) {
+        return {static_cast<absl::StatusCode>(code), py::str(raised.value()).cast<std::string>()};
+      }
+    }
+  }
+  const std::string reason = ReasonOf(raised);
+  raised.discard_as_unraisable(where);
+  return absl::UnavailableError(reason);
+}
+
 void RaiseObject(const py::object& exception) {
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   throw py::error_already_set();

@@ -25,6 +25,11 @@ namespace py = pybind11;
 py::object ExceptionOf(const absl::Status& status);
 // The exception of a transaction that was not applied; None for one that was, now or by an earlier call.
 py::object ExceptionOf(const CommitResult& result);
+// What a function of Python raised that northwind called: the code of an exception of northwind; of any other Unavailable, and it
+// is reported as unraisable, for nobody else will see where it came from.
+absl::Status StatusOf(py::error_already_set& raised, const char* where);
+// "OSError: line is dead", without where it came from.
+std::string ReasonOf(const py::error_already_set& raised);
 [[noreturn]] void RaiseObject(const py::object& exception);
 
 inline void Must(const absl::Status& status) {

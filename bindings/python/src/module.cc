@@ -5,6 +5,8 @@
 
 #include <exception>
 
+#include "bindings/python/src/compare.h"
+#include "bindings/python/src/cutover.h"
 #include "bindings/python/src/parts.h"
 #include "bindings/python/src/services.h"
 
@@ -49,4 +51,10 @@ PYBIND11_MODULE(_northwind, m) {
   BindWebhooks(m);
   BindSqs(m);
   BindMirror(m);
+  BindLegacy(m);
+  BindFigures(m);
+  BindClaims(m);
+  BindParallelRun(m);
+  BindCutover(m);
+  BindClaimedRail(m);
 }

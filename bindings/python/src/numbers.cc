@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bindings/python/src/casters.h"
 #include "bindings/python/src/errors.h"
@@ -53,6 +54,19 @@ bool ToInt128(py::handle object, absl::int128& value) {
   return true;
 }
 
+bool ToUint128(py::handle object, absl::uint128& value) {
+  const py::object integer = Integer(object);
+  if (!integer) return false;
+  int overflow = 0;
+  const py::object high = Steal(PyNumber_Rshift(integer.ptr(), py::int_(64).ptr()));
+  const py::object above = Steal(PyNumber_Rshift(high.ptr(), py::int_(64).ptr()));
+  if (PyLong_AsLongLongAndOverflow(above.ptr(), &overflow) != 0 || overflow != 0) {
+    RaiseNamed("InvalidArgument", "the number is negative, or has more than 128 bits");
+  }
+  value = absl::MakeUint128(PyLong_AsUnsignedLongLongMask(high.ptr()), PyLong_AsUnsignedLongLongMask(integer.ptr()));
+  return true;
+}
+
 bool ToAmount(py::handle object, Amount& amount) {
   absl::int128 units;
   if (!ToInt128(object, units)) return false;
@@ -101,6 +115,18 @@ bool ToText(py::handle object, std::string& text) {
   const py::object bytes = Steal(PyUnicode_AsEncodedString(object.ptr(), "utf-8", "surrogateescape"));
   text.assign(PyBytes_AS_STRING(bytes.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.ptr())));
   return true;
+}
+
+std::vector<std::string> TextsOf(const py::iterable& texts, const char* what) {
+  std::string text;
+  // One text is an iterable of texts as well, of its letters.
+  if (ToText(texts, text)) throw py::type_error(std::string(what) + " are an iterable of str, and not one str");
+  std::vector<std::string> all;
+  for (const py::handle item : texts) {
+    if (!ToText(item, text)) throw py::type_error(std::string(what) + " are str or bytes");
+    all.push_back(text);
+  }
+  return all;
 }
 
 bool ToBytes(py::handle object, std::string& bytes) {

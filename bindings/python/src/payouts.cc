@@ -28,14 +28,14 @@ class PyPayouts final : public Closable {
     const std::shared_ptr<Store> store = ledger->store()->Get();
     const std::shared_ptr<Scheduler> timers = scheduler->Get();
     const std::shared_ptr<Intake> events = intake->Get();
-    const auto own_rail = std::make_shared<PyRail>(rail);
+    const OpenRail own_rail = RailOf(rail);
     const std::shared_ptr<PyClock> own_clock = ClockOf(clock);
     options.clock = own_clock.get();
     self->handle_.Set(Must(Unlocked([&] {
-                        return Payouts::Open({*book, *store, *timers, *events, *own_rail}, options);
+                        return Payouts::Open({*book, *store, *timers, *events, *own_rail.rail}, options);
                       })),
                       std::make_tuple(store, book, ledger->NewUse(), timers, scheduler->NewUse(), events,
-                                      intake->NewUse(), own_rail, own_clock));
+                                      intake->NewUse(), own_rail.rail, own_rail.use, own_clock));
     self->CloseAtExit();
     return self;
   }
@@ -111,7 +111,8 @@ void BindPayouts(py::module_& m) {
              "Thread-safe.\n\n"
              "The rail is an object with submit(instruction) and query(instruction), called from several threads; each "
              "answers a "
-             "RailAnswer or a RailState. One that raises is taken for UNKNOWN. docs/payouts.md has the semantics.");
+             "RailAnswer or a RailState. One that raises is taken for UNKNOWN. Or it is a ClaimedRail, which a store with a "
+             "cutover needs. docs/payouts.md has the semantics.");
   type.def(py::init([](const std::shared_ptr<PyLedger>& ledger, const std::shared_ptr<PyScheduler>& scheduler,
                        const std::shared_ptr<PyIntake>& intake, const py::object& rail, int workers, size_t batch,
                        absl::Duration lease, const std::optional<RetryPolicy>& policy, BatchSystem batch_system,

@@ -4,19 +4,12 @@
 #include <string>
 
 #include "bindings/python/src/casters.h"
+#include "bindings/python/src/cutover.h"
+#include "bindings/python/src/errors.h"
 #include "bindings/python/src/parts.h"
 #include "bindings/python/src/record.h"
 
 namespace northwind::python {
-namespace {
-
-// "OSError: line is dead", without where it came from.
-std::string ReasonOf(const py::error_already_set& error) {
-  return error.type().attr("__name__").cast<std::string>() + ": " + py::str(error.value()).cast<std::string>();
-}
-
-}  // namespace
-
 PyRail::PyRail(py::object rail) : rail_(std::move(rail)) {
   for (const char* method : {"submit", "query"}) {
     if (!py::hasattr(rail_, method)) throw py::type_error(std::string("a rail has a method ") + method);
@@ -53,10 +46,16 @@ absl::Status PyRail::ClaimToCancel(const PayoutInstruction& payout) {
     rail_.attr("claim_to_cancel")(payout);
     return absl::OkStatus();
   } catch (py::error_already_set& error) {
-    const std::string reason = ReasonOf(error);
-    error.discard_as_unraisable("a payout rail");
-    return absl::UnavailableError(reason);
+    return StatusOf(error, "a payout rail");
   }
+}
+
+OpenRail RailOf(const py::object& rail) {
+  if (py::isinstance<PyClaimedRail>(rail)) {
+    const auto& claimed = rail.cast<const PyClaimedRail&>();
+    return {claimed.Get(), claimed.NewUse()};
+  }
+  return {std::make_shared<PyRail>(rail), nullptr};
 }
 
 void BindRail(py::module_& m) {

@@ -4,8 +4,10 @@
 
 #include <pybind11/pybind11.h>
 
+#include <memory>
 #include <utility>
 
+#include "bindings/python/src/handle.h"
 #include "northwind/payout.h"
 
 namespace northwind::python {
@@ -30,6 +32,13 @@ class PyRail final : public PayoutRail {
   py::object rail_;
   bool claims_first_ = false;
 };
+
+// A rail of Python, or one of northwind, which is then called without the GIL.
+struct OpenRail {
+  std::shared_ptr<PayoutRail> rail;
+  Use use;  // of one of northwind
+};
+OpenRail RailOf(const py::object& rail);
 
 }  // namespace northwind::python
 

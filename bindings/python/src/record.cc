@@ -9,6 +9,11 @@ namespace {
 
 py::object Plain(const py::object& value) {
   if (py::hasattr(value, "asdict")) return value.attr("asdict")();
+  if (py::isinstance<py::dict>(value)) {
+    py::dict dict;
+    for (const auto& [key, item] : value.cast<py::dict>()) dict[key] = Plain(py::reinterpret_borrow<py::object>(item));
+    return dict;
+  }
   if (!py::isinstance<py::tuple>(value)) return value;
   py::list list;
   for (const py::handle item : value) list.append(Plain(py::reinterpret_borrow<py::object>(item)));

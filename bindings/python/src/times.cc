@@ -30,6 +30,21 @@ py::object TimeOf(absl::Time time) {
   return py::reinterpret_steal<py::object>(object);
 }
 
+py::object DayOf(absl::CivilDay day) {
+  PyObject* object =
+      PyDateTimeAPI->Date_FromDate(static_cast<int>(day.year()), day.month(), day.day(), PyDateTimeAPI->DateType);
+  if (object == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+bool ToDay(py::handle object, absl::CivilDay& day) {
+  // A datetime is a date in Python; which day it is depends on where the day is told.
+  if (!PyDate_Check(object.ptr()) || PyDateTime_Check(object.ptr())) return false;
+  day = absl::CivilDay(PyDateTime_GET_YEAR(object.ptr()), PyDateTime_GET_MONTH(object.ptr()),
+                       PyDateTime_GET_DAY(object.ptr()));
+  return true;
+}
+
 py::object NanosOf(absl::Time time) {
   if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return py::none();
   return py::int_(absl::ToUnixNanos(time));
