@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bindings/python/src/errors.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "bindings/python/src/casters.h"
+
+namespace northwind::python {
+namespace {
+
+const char* NameOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+      return "InvalidArgument";
+    case absl::StatusCode::kOutOfRange:
+      return "OutOfRange";
+    case absl::StatusCode::kNotFound:
+      return "NotFound";
+    case absl::StatusCode::kAlreadyExists:
+      return "AlreadyExists";
+    case absl::StatusCode::kFailedPrecondition:
+      return "FailedPrecondition";
+    case absl::StatusCode::kResourceExhausted:
+      return "ResourceExhausted";
+    case absl::StatusCode::kUnavailable:
+      return "Unavailable";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "DeadlineExceeded";
+    case absl::StatusCode::kCancelled:
+      return "Cancelled";
+    case absl::StatusCode::kAborted:
+      return "Indeterminate";
+    case absl::StatusCode::kDataLoss:
+      return "DataLoss";
+    case absl::StatusCode::kPermissionDenied:
+      return "PermissionDenied";
+    case absl::StatusCode::kUnauthenticated:
+      return "Unauthenticated";
+    default:
+      return "Internal";
+  }
+}
+
+py::object ErrorClass(const char* name) { return py::module_::import("northwind.errors").attr(name); }
+
+const char* NameOf(const CommitResult& result, Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kConflict:
+      return "Conflict";
+    case Outcome::kDeferred:
+      return "Deferred";
+    case Outcome::kRejected:
+      return result.reason == Reason::kInsufficientFunds ? "InsufficientFunds" : "Rejected";
+    default:
+      return "InvalidTransaction";
+  }
+}
+
+}  // namespace
+
+void UnderWay::WaitForAll() {
+  while (const int count = count_) {
+    py::gil_scoped_release release;
+    count_.wait(count);
+  }
+}
+
+std::string ReasonOf(const py::error_already_set& raised) {
+  return raised.type().attr("__name__").cast<std::string>() + ": " + py::str(raised.value()).cast<std::string>();
+}
+
+absl::Status StatusOf(py::error_already_set& raised, const char* where) {
+  if (raised.matches(ErrorClass("Error"))) {
+    for (int code = 1; code <= static_cast<int>(absl::StatusCode::kUnauthenticated); ++code) {
+      if (raised.matches(ErrorClass(NameOf(static_cast<absl::StatusCode>(code))))) {
+        return {static_cast<absl::StatusCode>(code), py::str(raised.value()).cast<std::string>()};
+      }
+    }
+  }
+  const std::string reason = ReasonOf(raised);
+  raised.discard_as_unraisable(where);
+  return absl::UnavailableError(reason);
+}
+
+void RaiseObject(const py::object& exception) {
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
+  throw py::error_already_set();
+}
+
+void RaiseNamed(const char* name, const std::string& message) {
+  RaiseObject(ErrorClass(name)(py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "backslashreplace"))));
+}
+
+py::object ExceptionOf(const absl::Status& status) {
+  const auto text = status.message();
+  return ErrorClass(NameOf(status.code()))(py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace")));
+}
+
+void Raise(const absl::Status& status) { RaiseObject(ExceptionOf(status)); }
+
+py::object ExceptionOf(const CommitResult& result) {
+  // What a duplicate repeats is the answer that its key had.
+  const Outcome outcome = result.outcome == Outcome::kDuplicate ? result.original : result.outcome;
+  if (outcome == Outcome::kApplied) return py::none();
+  std::string message(Name(outcome));
+  if (outcome == Outcome::kConflict) {
+    message += ": the key stands for a transaction with another ";
+    message += Name(result.conflict);
+  } else {
+    message += ": ";
+    message += Name(result.reason);
+  }
+  if (result.sequence.value() != 0) message += " (record " + std::to_string(result.sequence.value()) + ")";
+  return ErrorClass(NameOf(result, outcome))(message, result);
+}
+
+}  // namespace northwind::python

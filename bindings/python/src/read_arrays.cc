@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "bindings/python/src/arrays.h"
+#include "bindings/python/src/casters.h"
+#include "bindings/python/src/journal.h"
+#include "bindings/python/src/ledger.h"
+
+namespace northwind::python {
+namespace {
+
+// Records that one thread reads at a time, and threads. Beyond that, the disk and the memory decide.
+constexpr uint64_t kStretch = 1 << 17;
+constexpr unsigned kMaxReaders = 4;
+
+struct RecordRow {
+  uint64_t sequence = 0;
+  int64_t recorded_at = kNotATime;
+  int64_t effective_at = kNotATime;
+  uint64_t target = 0;
+  uint64_t released = 0;
+  uint64_t released_high = 0;
+  uint64_t first_posting = 0;
+  uint8_t key[IdempotencyKey::kSize] = {};
+  uint32_t account = 0;
+  uint16_t postings = 0;
+  uint16_t code = 0;
+  RecordType type = RecordType::kTransaction;
+  uint8_t kind = 0;
+  uint8_t outcome = 0;
+  uint8_t reason = 0;
+};
+const std::vector<FieldOfRow> kRecordFields = {{"sequence", "u8", offsetof(RecordRow, sequence)},
+                                               {"recorded_at", "M8[ns]", offsetof(RecordRow, recorded_at)},
+                                               {"type", "u1", offsetof(RecordRow, type)},
+                                               {"kind", "u1", offsetof(RecordRow, kind)},
+                                               {"outcome", "u1", offsetof(RecordRow, outcome)},
+                                               {"reason", "u1", offsetof(RecordRow, reason)},
+                                               {"key", "V16", offsetof(RecordRow, key)},
+                                               {"code", "u2", offsetof(RecordRow, code)},
+                                               {"account", "u4", offsetof(RecordRow, account)},
+                                               {"target", "u8", offsetof(RecordRow, target)},
+                                               {"released", "u8", offsetof(RecordRow, released)},
+                                               {"released_high", "u8", offsetof(RecordRow, released_high)},
+                                               {"effective_at", "M8[ns]", offsetof(RecordRow, effective_at)},
+                                               {"first_posting", "u8", offsetof(RecordRow, first_posting)},
+                                               {"postings", "u2", offsetof(RecordRow, postings)}};
+
+struct PostingRow {
+  uint64_t sequence = 0;
+  uint64_t amount = 0;
+  uint64_t amount_high = 0;
+  uint32_t debit = 0;
+  uint32_t credit = 0;
+};
+const std::vector<FieldOfRow> kPostingFields = {{"sequence", "u8", offsetof(PostingRow, sequence)},
+                                                {"debit", "u4", offsetof(PostingRow, debit)},
+                                                {"credit", "u4", offsetof(PostingRow, credit)},
+                                                {"amount", "u8", offsetof(PostingRow, amount)},
+                                                {"amount_high", "u8", offsetof(PostingRow, amount_high)}};
+
+struct Rows {
+  std::vector<RecordRow> records;
+  std::vector<PostingRow> postings;
+};
+
+void AppendBody(const AccountOpened& opened, RecordRow& row, Rows&) {
+  row.type = RecordType::kAccountOpened;
+  row.account = opened.id.value();
+}
+void AppendBody(const AccountChanged& changed, RecordRow& row, Rows&) {
+  row.type = RecordType::kAccountChanged;
+  row.account = changed.id.value();
+}
+void AppendBody(const HoldExpired& expired, RecordRow& row, Rows&) {
+  row.type = RecordType::kHoldExpired;
+  row.target = expired.hold.value();
+  row.released = Low(expired.released.units());
+  row.released_high = High(expired.released.units());
+}
+void AppendBody(const TransactionRecorded& recorded, RecordRow& row, Rows& rows) {
+  row.type = RecordType::kTransaction;
+  row.kind = static_cast<uint8_t>(recorded.transaction.kind);
+  row.outcome = static_cast<uint8_t>(recorded.outcome);
+  row.reason = static_cast<uint8_t>(recorded.reason);
+  std::memcpy(row.key, recorded.transaction.key.bytes().data(), sizeof row.key);
+  row.code = recorded.transaction.code;
+  row.target = recorded.target.value();
+  row.released = Low(recorded.released.units());
+  row.released_high = High(recorded.released.units());
+  if (recorded.transaction.effective_at) row.effective_at = NanosOrNone(*recorded.transaction.effective_at);
+  row.postings = static_cast<uint16_t>(recorded.moved.size());
+  for (const Posting& posting : recorded.moved) {
+    rows.postings.push_back({row.sequence, Low(posting.amount.units()), High(posting.amount.units()),
+                             posting.debit.value(), posting.credit.value()});
+  }
+}
+
+// Records after `after`, up to `last`.
+absl::Status ReadStretch(const Ledger& ledger, uint64_t after, uint64_t last, Rows& rows) {
+  JournalReader reader = ledger.ReadJournal(Sequence(after));
+  rows.records.reserve(last - after);
+  rows.postings.reserve(last - after);
+  while (reader.position().value() < last) {
+    const size_t limit = std::min<uint64_t>(kMaxJournalPage, last - reader.position().value());
+    NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> page, reader.Next(std::min<size_t>(limit, 1000)));
+    for (const JournalRecord& record : page) {
+      RecordRow row{.sequence = record.sequence.value(),
+                    .recorded_at = absl::ToUnixNanos(record.recorded_at),
+                    .first_posting = rows.postings.size()};
+      std::visit([&](const auto& body) { AppendBody(body, row, rows); }, record.body);
+      rows.records.push_back(row);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The same by several threads, each with stretches of its own, put together in order.
+absl::Status ReadAll(const Ledger& ledger, uint64_t after, uint64_t last, Rows& rows, std::exception_ptr& raised) {
+  const unsigned readers = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxReaders);
+  while (after < last) {
+    std::vector<Rows> parts(readers);
+    std::vector<absl::Status> statuses(readers);
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < readers && after < last; ++i) {
+      const uint64_t end = std::min(last, after + kStretch);
+      const auto read = [&ledger, after, end, &part = parts[i], &status = statuses[i]] {
+        status = ReadStretch(ledger, after, end, part);
+      };
+      after = end;
+      if (after == last || i + 1 == readers) {
+        read();
+      } else {
+        threads.emplace_back(read);
+      }
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (unsigned i = 0; i < readers; ++i) {
+      NW_RETURN_IF_ERROR(statuses[i]);
+      const uint64_t before = rows.postings.size();
+      for (RecordRow& row : parts[i].records) row.first_posting += before;
+      rows.records.insert(rows.records.end(), parts[i].records.begin(), parts[i].records.end());
+      rows.postings.insert(rows.postings.end(), parts[i].postings.begin(), parts[i].postings.end());
+    }
+    if (Ending()) return absl::CancelledError("Python is ending");
+    try {
+      py::gil_scoped_acquire acquire;
+      CheckSignals();
+    } catch (...) {
+      raised = std::current_exception();
+      return absl::OkStatus();
+    }
+  }
+  return absl::OkStatus();
+}
+
+py::object JournalArrays(const PyLedger& self, Sequence after, std::optional<uint64_t> limit) {
+  const py::object make = py::module_::import("northwind._arrays").attr("JournalArrays");
+  const std::shared_ptr<Ledger> ledger = self.Get();
+  Rows rows;
+  std::exception_ptr raised;
+  Must(Unlocked([&] {
+    uint64_t last = std::max(ledger->Head().sequence.value(), after.value());
+    if (limit) last = after.value() + std::min(*limit, last - after.value());
+    return ReadAll(*ledger, after.value(), last, rows, raised);
+  }));
+  if (raised) std::rethrow_exception(raised);
+  return make(ArrayOf(std::move(rows.records), kRecordFields), ArrayOf(std::move(rows.postings), kPostingFields));
+}
+
+struct EntryRow {
+  uint64_t sequence = 0;
+  int64_t recorded_at = 0;
+  uint64_t amount = 0;
+  uint64_t amount_high = 0;
+  uint64_t available = 0;
+  uint64_t available_high = 0;
+  uint64_t posted = 0;
+  uint64_t posted_high = 0;
+  uint32_t index = 0;
+  uint16_t code = 0;
+  EntryKind kind{};
+};
+const std::vector<FieldOfRow> kEntryFields = {{"sequence", "u8", offsetof(EntryRow, sequence)},
+                                              {"index", "u4", offsetof(EntryRow, index)},
+                                              {"recorded_at", "M8[ns]", offsetof(EntryRow, recorded_at)},
+                                              {"kind", "u1", offsetof(EntryRow, kind)},
+                                              {"code", "u2", offsetof(EntryRow, code)},
+                                              {"amount", "u8", offsetof(EntryRow, amount)},
+                                              {"amount_high", "u8", offsetof(EntryRow, amount_high)},
+                                              {"available", "i8", offsetof(EntryRow, available)},
+                                              {"available_high", "i8", offsetof(EntryRow, available_high)},
+                                              {"posted", "i8", offsetof(EntryRow, posted)},
+                                              {"posted_high", "i8", offsetof(EntryRow, posted_high)}};
+
+EntryRow RowOf(const Entry& entry) {
+  const auto available = static_cast<absl::uint128>(entry.after.available());
+  const auto posted = static_cast<absl::uint128>(entry.after.posted());
+  return {entry.sequence.value(),
+          absl::ToUnixNanos(entry.recorded_at),
+          Low(entry.amount.units()),
+          High(entry.amount.units()),
+          Low(available),
+          High(available),
+          Low(posted),
+          High(posted),
+          entry.index,
+          entry.code,
+          entry.kind};
+}
+
+py::object HistoryArray(const PyLedger& self, const py::object& account, std::optional<uint16_t> code,
+                        const py::object& start, const py::object& end) {
+  py::module_::import("numpy");
+  const std::shared_ptr<Ledger> ledger = self.Get();
+  const AccountId id = ResolveAccount(*ledger, account);
+  HistoryQuery query{.limit = kMaxHistoryPage, .code = code};
+  if (!start.is_none()) query.from = As<absl::Time>(start, "start");
+  if (!end.is_none()) query.to = As<absl::Time>(end, "end");
+  std::vector<EntryRow> rows;
+  do {
+    const HistoryPage page = Must(Unlocked([&] { return ledger->History(id, query); }));
+    std::transform(page.entries.begin(), page.entries.end(), std::back_inserter(rows), RowOf);
+    query.cursor = page.next;
+    CheckSignals();
+    if (Ending()) break;
+  } while (query.cursor);
+  return ArrayOf(std::move(rows), kEntryFields);
+}
+
+}  // namespace
+
+void DefineReadArrays(LedgerClass& type) {
+  type.def("journal_arrays", &JournalArrays, py::arg("after") = Sequence(), py::kw_only(),
+           py::arg("limit") = py::none(),
+           "Records of the journal after a sequence, up to the head, as two structured arrays: `records`, and "
+           "`postings` with what they "
+           "moved.")
+      .def("history_array", &HistoryArray, py::arg("account"), py::kw_only(), py::arg("code") = py::none(),
+           py::arg("start") = py::none(), py::arg("end") = py::none(),
+           "The account's entries as a structured array; `start` and `end` as those of history.");
+}
+
+}  // namespace northwind::python
