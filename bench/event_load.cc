@@ -127,11 +127,17 @@ class Load {
     SendDue();
     io_.run();
     result_.seconds = std::chrono::duration<double>(SteadyClock::now() - start_).count();
-    if (result_.milliseconds.size() != options_.requests) Fail("requests were not answered", "");
+    if (result_.milliseconds.size() != sent_ || MaySend()) Fail("requests were not answered", "");
+    const uint64_t end = options_.first_event + sent_ * options_.events_a_request;
+    for (uint64_t i = options_.first_event; i < end; ++i) result_.units += UnitsOf(i) - FeeOf(i);
     return std::move(result_);
   }
 
  private:
+  bool MaySend() const {
+    return options_.while_true == nullptr ? sent_ < options_.requests : sent_ == 0 || options_.while_true->load();
+  }
+
   SteadyClock::time_point DueAt(uint64_t request) const {
     if (options_.rate <= 0) return SteadyClock::now();
     return start_ + std::chrono::duration_cast<SteadyClock::duration>(
@@ -140,7 +146,7 @@ class Load {
 
   // What is due and has a connection. What has none goes with the next that is free, and its time runs.
   void SendDue() {
-    while (sent_ < options_.requests && !idle_.empty()) {
+    while (MaySend() && !idle_.empty()) {
       const SteadyClock::time_point due = DueAt(sent_);
       if (due > SteadyClock::now()) return Wait(due);
       Poster* const poster = idle_.front();
@@ -184,12 +190,6 @@ class Load {
 
 }  // namespace
 
-EventLoadResult PostEvents(const EventLoadOptions& options) {
-  Load load(options);
-  EventLoadResult result = load.Run();
-  const uint64_t end = options.first_event + options.requests * options.events_a_request;
-  for (uint64_t i = options.first_event; i < end; ++i) result.units += UnitsOf(i) - FeeOf(i);
-  return result;
-}
+EventLoadResult PostEvents(const EventLoadOptions& options) { return Load(options).Run(); }
 
 }  // namespace northwind::bench

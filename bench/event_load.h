@@ -4,6 +4,7 @@
 #ifndef NORTHWIND_BENCH_EVENT_LOAD_H_
 #define NORTHWIND_BENCH_EVENT_LOAD_H_
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ struct EventLoadOptions {
   std::vector<std::string> keys;  // by turns, one for a connection: each has a rate
   uint64_t connections = 1'000;
   uint64_t requests = 0;
+  // Not null: as many requests as there is time for while it is true, one at least, instead of `requests`. Looked at before each is sent.
+  const std::atomic<bool>* while_true = nullptr;
   uint64_t events_a_request = 1;
   // Requests a second, each due at its time whether or not those before are answered; 0: each connection as fast as it is answered.
   double rate = 0;

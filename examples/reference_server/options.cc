@@ -29,6 +29,7 @@ namespace {
 
 constexpr char kPrefix[] = "NORTHWIND_";
 constexpr uint64_t kMany = 1'000'000'000;
+constexpr absl::Duration kAfterDrain = absl::Minutes(1);  // for the rest of the end, if nothing is given
 
 // What a setting takes. Read answers an empty text, or what a value must be: "a whole number from 0 to 65535, such as 8443".
 struct Setting {
@@ -130,7 +131,8 @@ std::vector<Setting> MakeSettings() {
       Time("write-timeout", "for an answer, without progress (default 30s)", OfListener, &L::write_timeout),
       Time("idle-timeout", "between two requests (default 75s)", OfListener, &L::idle_timeout),
       Time("drain-timeout", "for requests under way when the server ends (default 20s)", OfListener, &L::drain_timeout),
-      Time("end-timeout", "for the whole end of the server; what is not done then is left (default 1m)", OfServer,
+      Time("end-timeout",
+           "for the whole end of the server; what is not done then is left (default drain-timeout and 1m)", OfServer,
            &S::end_timeout),
       Time("stream-heartbeat", "between comments on event streams (default 15s)", OfListener, &L::stream_heartbeat),
       Whole("max-streams", "event streams at once (default 20000)", OfServer, &S::max_streams, 1, kMany),
@@ -235,6 +237,11 @@ absl::Status CheckTogether(const ServerOptions& o) {
        o.public_url.back() == '/' || o.public_url.find_first_of("?# ") != std::string::npos)) {
     return Refuse("public-url", "must be a URL without a slash at its end, such as https://pay.example.");
   }
+  if (o.end_timeout <= o.listener.drain_timeout) {
+    return Refuse("end-timeout", absl::StrCat("must be longer than drain-timeout, which is a part of it and is ",
+                                              absl::FormatDuration(o.listener.drain_timeout),
+                                              ": lengthen it, or shorten drain-timeout."));
+  }
   if (!o.simulated_bank) {
     return Refuse("simulated-bank",
                   "cannot be false in this example: write a PayoutRail of your own and open it in host.cc.");
@@ -265,6 +272,7 @@ absl::StatusOr<ServerOptions> ParseOptions(const std::vector<std::string>& argum
   NW_RETURN_IF_ERROR(ReadEnvironment(environment, options));
   NW_RETURN_IF_ERROR(ReadArguments(arguments, options));
   options.listener.max_body_bytes_of_caller = options.listener.max_body_bytes / 4;
+  if (options.end_timeout == absl::ZeroDuration()) options.end_timeout = options.listener.drain_timeout + kAfterDrain;
   NW_RETURN_IF_ERROR(CheckTogether(options));
   return options;
 }

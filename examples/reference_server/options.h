@@ -42,8 +42,9 @@ struct ServerOptions {
   std::string compare_mapping;    // a file with the mapping, JSON (docs/parallel-run.md); empty: no parallel run
   int gate_days = 14;
 
-  // From the signal: the process then ends with what is still under way left, which is to it as if it were killed, and so loses nothing.
-  absl::Duration end_timeout = absl::Minutes(1);
+  // From the signal: the process then ends with what is still under way left, which is to it as if it were killed, and so loses nothing. More than
+  // listener.drain_timeout; ParseOptions makes it that and a minute if nothing is given.
+  absl::Duration end_timeout = absl::ZeroDuration();
   size_t max_streams = 20'000;
   size_t max_streams_per_merchant = 100;
 };

@@ -93,9 +93,11 @@ absl::Status EventBatcher::Core::Apply(std::vector<std::string> events, Done don
   if (events.size() > options_.max_waiting - events_ || bytes > options_.max_waiting_bytes - bytes_) {
     return absl::ResourceExhaustedError(absl::StrCat(events_, " events wait already: send these again later"));
   }
-  events_ += events.size();
-  bytes_ += bytes;
+  const size_t count = events.size();
   queue_.push_back({.events = std::move(events), .bytes = bytes, .done = std::move(done)});
+  // Not before: if there is no memory for it, nobody would give back its room.
+  events_ += count;
+  bytes_ += bytes;
   return absl::OkStatus();
 }
 

@@ -43,6 +43,7 @@ std::string Text(const Line& line) { return line.dump(-1, ' ', false, Line::erro
 
 absl::Mutex queue_mutex(absl::kConstInit);
 LogQueue* queue ABSL_GUARDED_BY(queue_mutex) = nullptr;
+uint64_t dropped_before ABSL_GUARDED_BY(queue_mutex) = 0;  // by those that have ended
 
 void Write(const Line& line, LogQueue::Kind kind) {
   const std::string text = Text(line);
@@ -56,7 +57,8 @@ void Write(const Line& line, LogQueue::Kind kind) {
 }
 
 std::string DroppedLine(uint64_t count) {
-  Line line = Begin(Severity::kWarning, "lines of this log were dropped: it was not read in time");
+  Line line =
+      Begin(Severity::kWarning, "lines of this log were dropped: it was not read in time, or could not be written");
   line["count"] = count;
   return Text(line);
 }
@@ -95,13 +97,19 @@ LogThread::~LogThread() { End(); }
 
 void LogThread::End() {
   std::unique_ptr<LogQueue> ending;
+  {
+    const absl::MutexLock lock(&queue_mutex);
+    ending.reset(std::exchange(queue, nullptr));
+  }
+  if (ending == nullptr) return;
+  ending->End();
   const absl::MutexLock lock(&queue_mutex);
-  ending.reset(std::exchange(queue, nullptr));
+  dropped_before += ending->dropped();
 }
 
 uint64_t DroppedLogLines() {
   const absl::ReaderMutexLock lock(&queue_mutex);
-  return queue == nullptr ? 0 : queue->dropped();
+  return dropped_before + (queue == nullptr ? 0 : queue->dropped());
 }
 
 }  // namespace northwind::server

@@ -27,13 +27,13 @@ class LogThread {
  public:
   LogThread();
   ~LogThread();  // End()
-  // Lines that wait are written, for as long as the queue has patience. Idempotent.
+  // Lines that wait are written, for as long as the queue has patience, even if a write does not come back. Idempotent.
   void End();
   LogThread(const LogThread&) = delete;
   LogThread& operator=(const LogThread&) = delete;
 };
 
-// Lines that found no room, since the process began.
+// Lines that found no room or could not be written, since the process began.
 uint64_t DroppedLogLines();
 
 }  // namespace northwind::server

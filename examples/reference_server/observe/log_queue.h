@@ -7,12 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace northwind::server {
@@ -27,42 +26,30 @@ struct LogQueueOptions {
   std::function<std::string(uint64_t count)> dropped_line;
 };
 
-// Thread-safe. Written, in the order of Put, by a thread of its own, up to a page at a time.
+// Thread-safe. Written, in the order of Put, by a thread of its own, up to a page at a time. What cannot be written, such as on a disk that is
+// full, is dropped as well.
 class LogQueue {
  public:
   enum class Kind : uint8_t { kRequest, kOther };
 
   LogQueue(int descriptor, LogQueueOptions options);
-  // Writes what waits. What the descriptor does not take in time is lost.
-  ~LogQueue();
+  ~LogQueue();  // End()
   LogQueue(const LogQueue&) = delete;
   LogQueue& operator=(const LogQueue&) = delete;
 
   // `line` ends with a line feed.
-  void Put(std::string_view line, Kind kind) ABSL_LOCKS_EXCLUDED(mutex_);
-  uint64_t dropped() const ABSL_LOCKS_EXCLUDED(mutex_);
+  void Put(std::string_view line, Kind kind);
+  // Writes what waits; what the descriptor does not take in time is dropped. It takes a second more than end_patience at most, even if a write blocks for
+  // ever: that thread is left to itself, and writes nothing more. Lines that are put afterwards are dropped. Idempotent; not by two threads at once.
+  void End();
+  // Lines that nobody will read, or not whole. Does not count the lines that tell of them.
+  uint64_t dropped() const;
 
  private:
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_ || !waiting_.empty(); }
-  bool HasEnough() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Nothing: it is time to end.
-  std::string Take() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Write(std::string_view text) ABSL_LOCKS_EXCLUDED(mutex_);
-  // False: not in time.
-  bool AwaitRoom() ABSL_LOCKS_EXCLUDED(mutex_);
-  bool TooLate() const ABSL_LOCKS_EXCLUDED(mutex_);
+  class Core;
 
-  const int descriptor_;
-  const LogQueueOptions options_;
-  mutable absl::Mutex mutex_;
-  std::string waiting_ ABSL_GUARDED_BY(mutex_);
-  bool urgent_ ABSL_GUARDED_BY(mutex_) = false;  // one of them is not of a request
-  uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t told_ ABSL_GUARDED_BY(mutex_) = 0;  // of dropped_
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Time give_up_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
-  std::thread thread_;  // last: it uses all of the above
+  const std::shared_ptr<Core> core_;  // of the thread as well, which may be left behind
+  std::thread thread_;
 };
 
 }  // namespace northwind::server

@@ -253,7 +253,7 @@ std::string Metrics::Scrape(const Host& host, const Listener* listener) {
   AddWebhooks(host, figures);
   AddNeighbours(host, figures);
   AddListener(listener, figures);
-  figures.Counter("northwind_log_dropped_lines_total", "Lines of the log that found no room.",
+  figures.Counter("northwind_log_dropped_lines_total", "Lines of the log that found no room, or could not be written.",
                   Number(DroppedLogLines()));
   std::vector<prometheus::MetricFamily> families = core_->Collect();
   std::vector<prometheus::MetricFamily> of_parts = figures.Take();

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "absl/synchronization/notification.h"
@@ -14,6 +16,19 @@
 #include "tests/settlement/sample_events.h"
 #include "tests/support/seed.h"
 #include "tests/support/temp_dir.h"
+
+namespace {
+thread_local bool no_memory = false;
+}
+
+// All of this program's, so that a test can be without memory. Not inline: g++ 12 would take malloc and operator delete, or new and free, for a pair.
+[[gnu::noinline]] void* operator new(size_t size) {
+  void* const memory = no_memory ? nullptr : std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t /*size*/) noexcept { std::free(memory); }
 
 namespace northwind::testing {
 namespace {
@@ -186,6 +201,36 @@ TEST(EventBatcher, BoundsHoldAndStopAppliesWhatWaits) {
   ASSERT_THAT(kept.Wait(), IsOk());
   EXPECT_EQ(world.Available("merchant:m1:available:USD/2"), 11);
   batcher.Stop();
+}
+
+TEST(EventBatcher, WhatThereIsNoMemoryForTakesNoRoom) {
+  constexpr size_t kRoom = 200;
+  IntakeWorld world;
+  EventBatcher batcher(*world.intake_, {.max_waiting = kRoom});
+  std::atomic<size_t> answered = 0;
+  {
+    const Held held(batcher);
+    size_t taken = 0, failed = 0;
+    for (bool full = false; !full;) {
+      std::vector<std::string> events = {JsonOf(Captured("p" + std::to_string(taken), 1))};
+      EventBatcher::Done done = [&](const Outcomes& /*outcomes*/) { ++answered; };
+      // Only some need memory: the queue grows by some at a time.
+      no_memory = failed < 3;
+      try {
+        const absl::Status status = batcher.Apply(std::move(events), std::move(done));
+        full = !status.ok();
+        taken += full ? 0 : 1;
+      } catch (const std::bad_alloc&) {
+        ++failed;
+      }
+      no_memory = false;
+      ASSERT_EQ(batcher.waiting(), taken);
+    }
+    EXPECT_EQ(failed, 3U);
+    EXPECT_EQ(taken, kRoom);
+  }
+  batcher.Stop();
+  EXPECT_EQ(answered, kRoom);
 }
 
 TEST(EventBatcher, TheAnswersOfALargeBatchHoldUpNoOtherAndAreMadeBeforeStopIsDone) {

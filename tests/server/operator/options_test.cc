@@ -91,6 +91,21 @@ TEST(ServerOptions, WhatIsWrongIsNamedInOneSentence) {
   EXPECT_TRUE(Parse({"--cutover-salt=s", "--shadow"}).ok());
 }
 
+TEST(ServerOptions, TheWholeEndIsLongerThanTheDraining) {
+  EXPECT_EQ(Parse({})->end_timeout, absl::Seconds(80));
+  EXPECT_EQ(Parse({"--drain-timeout=2h"})->end_timeout, absl::Minutes(121));
+  EXPECT_EQ(Parse({"--drain-timeout=1ms", "--end-timeout=2ms"})->end_timeout, absl::Milliseconds(2));
+  EXPECT_EQ(Parse({"--end-timeout=21s"})->end_timeout, absl::Seconds(21));
+  const auto refused = [](const std::string& drain) {
+    return StatusIs(kInvalid,
+                    StartsWith("end-timeout must be longer than drain-timeout, which is a part of it and is " + drain));
+  };
+  EXPECT_THAT(Parse({"--drain-timeout=2m", "--end-timeout=1m"}), refused("2m"));
+  EXPECT_THAT(Parse({"--drain-timeout=2m", "--end-timeout=2m"}), refused("2m"));
+  EXPECT_THAT(Parse({"--end-timeout=20s"}), refused("20s")) << "what drain-timeout is by default";
+  EXPECT_THAT(Parse({"--end-timeout=1m"}, {{"NORTHWIND_DRAIN_TIMEOUT", "1h"}}), refused("1h"));
+}
+
 TEST(ServerOptions, TheEnvironmentIsReadAsStrictly) {
   EXPECT_THAT(Parse({}, {{"NORTHWIND_PROT", "1"}}),
               StatusIs(kInvalid, StartsWith("NORTHWIND_PROT is set in the environment and is no setting")));

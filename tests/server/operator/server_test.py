@@ -65,13 +65,15 @@ class ServerTest(unittest.TestCase):
             self.assertEqual(server.end(signal.SIGTERM), 0)
 
     def test_an_end_that_takes_too_long_is_cut_off_and_loses_nothing(self):
-        # Half a request, for which it would wait.
-        patient = ["--drain-timeout=1h", "--body-timeout=1h", "--end-timeout=100ms"]
-        with Server(self.data, *patient) as server, socket.create_connection(server.address[len("http://"):].split(":")) as half:
+        # A merchant that takes a message and does not answer, for which it would wait.
+        hasty = ["--batch-gone", "--webhooks-to-loopback", "--drain-timeout=1ms", "--end-timeout=100ms"]
+        with Server(self.data, *hasty) as server, socket.create_server(("127.0.0.1", 0)) as merchant:
+            status, body = server.ask("POST", "/v1/merchants/m_1/endpoints", {"url": f"http://127.0.0.1:{merchant.getsockname()[1]}/"})
+            self.assertEqual(status, 201, body)
             self.assertEqual(server.ask("POST", "/v1/events", [capture(1)])[0], 202)
-            half.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
-            self.assertTrue(half.recv(100).startswith(b"HTTP/1.1 100 "))
-            self.assertEqual(server.end(signal.SIGTERM), 1)
+            with merchant.accept()[0] as attempt:
+                self.assertTrue(attempt.recv(1))
+                self.assertEqual(server.end(signal.SIGTERM), 1)
             self.assertIn("did not end in time", server.lines[-1]["message"])
         with Server(self.data) as server:
             self.assertEqual(self.available(server), 100)
