@@ -3,6 +3,9 @@
 
 import datetime
 import hashlib
+import pathlib
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -283,6 +286,32 @@ def test_an_arbiter_that_cannot_answer_lets_payouts_wait(world, monkeypatch):
     assert [world.state(id) for id in ("po_1", "po_2")] == [PayoutState.PAID] * 2
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("error", [Unspeakable(), OSError("\udcff"), northwind.Unavailable("\udcff"), KeyError(), SystemExit()], ids=lambda error: type(error).__name__)
+def test_whatever_an_arbiter_or_a_bank_raises_is_no_payment(world, monkeypatch, error):
+    monkeypatch.setattr("sys.unraisablehook", lambda hook: None)
+    world.cutover.assign([("po_1", "m1")])
+    world.claims.faults = [error, error]
+    world.request("po_1")
+    world.work()
+    assert world.bank.calls == [] and world.state("po_1") is PayoutState.SUBMITTED
+    submit, answers = world.bank.submit, [error]
+
+    def failing(instruction):
+        if answers:
+            raise answers.pop()
+        return submit(instruction)
+
+    monkeypatch.setattr(world.bank, "submit", failing)
+    for _ in range(4):
+        world.work()
+    assert not answers and world.state("po_1") is PayoutState.PAID and world.bank.calls.count(("submit", "po_1")) == 1
+
+
 def test_a_verdict_that_is_none_is_no_claim(world, monkeypatch):
     monkeypatch.setattr("sys.unraisablehook", lambda hook: None)
     world.cutover.assign([("po_1", "m1")])
@@ -407,3 +436,27 @@ def test_the_parallel_run_asks_who_pays(tmp_path):
     world.close()
     with pytest.raises(northwind.Closed):
         pays(Leg.PAYOUT, "po_1", "m1")
+
+
+LEFT_OPEN = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import cutover_test, compare_world, northwind
+world = cutover_test.World(sys.argv[1])
+world.cutover.assign([("po_1", "m1")])
+world.request("po_1")
+world.payouts.start()
+run = northwind.ParallelRun(world.ledger, compare_world.MAPPING, is_ours=northwind.northwind_pays(world.cutover, world.claims))
+world.bank.world = world.claims.world = world  # and in circles
+run.catch_up()
+pages = run.discrepancies(), world.cutover.residue(world.claims)
+print(len(list(world.cutover.audit_log())))
+"""
+
+
+def test_what_is_left_open_is_closed_at_the_end_of_the_process(tmp_path):
+    program = [sys.executable, "-X", "dev", "-c", LEFT_OPEN, str(tmp_path / "l"), str(pathlib.Path(__file__).parent)]
+    end = subprocess.run(program, capture_output=True, text=True, timeout=120)
+    assert (end.returncode, end.stdout, end.stderr) == (0, "2\n", "")
+    with northwind.Ledger(tmp_path / "l") as ledger, northwind.Cutover(ledger.store, "2026-spring") as cutover:
+        assert cutover.find("po_1").system is NORTHWIND

@@ -35,8 +35,10 @@ void PyClaimedRail::Close() { static_cast<void>(handle_.Take()); }
 void BindClaimedRail(py::module_& m) {
   py::class_<PyClaimedRail, std::shared_ptr<PyClaimedRail>> type(
       m, "ClaimedRail",
-      "A rail for Payouts that pays what is assigned to northwind, and claimed by it first; everything else is WITHHELD. "
-      "`rail` is what Payouts would get without a cutover; `claims` is PostgresClaims, or an object with claim(request), "
+      "A rail for Payouts that pays what is assigned to northwind, and claimed by it first; everything else is "
+      "WITHHELD. "
+      "`rail` is what Payouts would get without a cutover; `claims` is PostgresClaims, or an object with "
+      "claim(request), "
       "find(id) and publish_epoch(epoch), called from several threads. Thread-safe.");
   type.def(py::init(&PyClaimedRail::Open), py::arg("rail"), py::arg("claims"), py::arg("cutover").none(false), "")
       .def(

@@ -59,14 +59,12 @@ void BindClaim(py::module_& m) {
       .Field("token", Member(&Q::token), "16 random bytes, of this attempt.");
   using C = ClaimRecord;
   Record<C>(m, "ClaimRecord", "A claim that was made.")
-      .Def(py::init([](std::string id, std::string merchant_id, SettlementSystem system, uint64_t epoch, absl::Time at) {
-             return C{.id = std::move(id),
-                      .merchant_id = std::move(merchant_id),
-                      .system = system,
-                      .epoch = epoch,
-                      .at = at};
-           }),
-           py::arg("id"), py::arg("merchant_id"), py::arg("system"), py::arg("epoch"), py::arg("at"))
+      .Def(
+          py::init([](std::string id, std::string merchant_id, SettlementSystem system, uint64_t epoch, absl::Time at) {
+            return C{
+                .id = std::move(id), .merchant_id = std::move(merchant_id), .system = system, .epoch = epoch, .at = at};
+          }),
+          py::arg("id"), py::arg("merchant_id"), py::arg("system"), py::arg("epoch"), py::arg("at"))
       .Field("id", Member(&C::id), "")
       .Field("merchant_id", Member(&C::merchant_id), "")
       .Field("system", Member(&C::system), "Who pays it, for ever.")
@@ -139,13 +137,13 @@ void BindClaims(py::module_& m) {
       m, "PostgresClaims",
       "Claims in a table of PostgreSQL, which the batch asks as well: who may pay what, for ever. Thread-safe. "
       "docs/cutover.md has the schema and the semantics.");
-  type.def(py::init([](std::string connection, std::string schema, absl::Duration statement_timeout,
-                       size_t connections) {
-             return PyPostgresClaims::Open({.connection = std::move(connection),
-                                            .schema = std::move(schema),
-                                            .statement_timeout = statement_timeout,
-                                            .connections = connections});
-           }),
+  type.def(py::init(
+               [](std::string connection, std::string schema, absl::Duration statement_timeout, size_t connections) {
+                 return PyPostgresClaims::Open({.connection = std::move(connection),
+                                                .schema = std::move(schema),
+                                                .statement_timeout = statement_timeout,
+                                                .connections = connections});
+               }),
            py::arg("connection"), py::kw_only(), py::arg("schema") = defaults.schema,
            py::arg("statement_timeout") = defaults.statement_timeout, py::arg("connections") = defaults.connections,
            "`connection` is a connection string or URI of libpq. Does not touch the network.")

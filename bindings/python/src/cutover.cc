@@ -172,7 +172,8 @@ void DefineGated(Class& type, const char* name, M method, const char* doc) {
 
 void DefineAssignment(Class& type) {
   type.def("assign", &Assign, py::arg("requests"),
-           "Up to 10,000 pairs (id, merchant_id), one Assignment each, durable together: the first answer of an id is its "
+           "Up to 10,000 pairs (id, merchant_id), one Assignment each, durable together: the first answer of an id is "
+           "its "
            "answer for ever.")
       .def(
           "find",
@@ -196,9 +197,10 @@ void DefineAssignment(Class& type) {
 }
 
 void DefineSettings(Class& type) {
-  DefineGated(type, "raise_", &Cutover::Raise,
-              "To the next stage. FailedPrecondition with the gate's reasons if it is shut, and for what else is in the "
-              "way.");
+  DefineGated(
+      type, "raise_", &Cutover::Raise,
+      "To the next stage. FailedPrecondition with the gate's reasons if it is shut, and for what else is in the "
+      "way.");
   DefineThreshold(type, "force_raise", &Cutover::ForceRaise, "Asks no gate; the log says so.");
   DefineGated(type, "resume_routing", &Cutover::ResumeRouting, "The switch back; needs the gate.");
   DefineSwitch(type, "force_resume_routing", &Cutover::ForceResumeRouting, "The switch back, without the gate.");
@@ -229,7 +231,8 @@ void DefineSettings(Class& type) {
           },
           py::arg("merchant_id"), py::arg("value"), py::arg("actor"), py::arg("reason"), "None: no override.")
       .def("preview", &Preview, py::arg("threshold"), py::arg("values") = py::tuple(),
-           "What a threshold would move; `values` are triples (merchant_id, asset, units), such as last month's payouts.");
+           "What a threshold would move; `values` are triples (merchant_id, asset, units), such as last month's "
+           "payouts.");
 }
 
 void DefineRollback(Class& type) {
@@ -237,7 +240,8 @@ void DefineRollback(Class& type) {
            "What is assigned to northwind and not finished, with who claimed it, by id; read page by page.")
       .def("hand_back", &HandBack, py::arg("claims"), py::arg("ids"), py::arg("actor"), py::arg("reason"),
            py::kw_only(), py::arg("ledger") = py::none(),
-           "Claims for the batch what northwind has not claimed. Unavailable: what was done is done, call it again. Always "
+           "Claims for the batch what northwind has not claimed. Unavailable: what was done is done, call it again. "
+           "Always "
            "give the ledger if ids are payouts of one: what it holds no money for is not handed over.")
       .def(
           "publish_epoch",
@@ -274,20 +278,19 @@ void BindCutover(py::module_& m) {
   m.def("cutover_bucket", &CutoverBucket, py::arg("salt"), py::arg("merchant_id"),
         "0 to 9,999: where a merchant stands in the ramp. The same function in SQL is in docs/cutover.md.");
   const CutoverOptions defaults;
-  Class type(m, "Cutover",
-             "Which system settles what: the move from the batch to northwind, merchant by merchant, and back at any "
-             "second. One per store at a time. Thread-safe. docs/cutover.md has the semantics.\n\n"
-             "What changes settings is durable when it returns, and has an actor, a reason and a line in the audit log.");
+  Class type(
+      m, "Cutover",
+      "Which system settles what: the move from the batch to northwind, merchant by merchant, and back at any "
+      "second. One per store at a time. Thread-safe. docs/cutover.md has the semantics.\n\n"
+      "What changes settings is durable when it returns, and has an actor, a reason and a line in the audit log.");
   type.def(py::init([](const std::shared_ptr<PyStore>& store, std::string salt, const py::iterable& stages,
                        uint32_t days_between_raises, const py::object& clock) {
-             CutoverOptions options{
-                 .salt = std::move(salt), .stages = {}, .days_between_raises = days_between_raises};
+             CutoverOptions options{.salt = std::move(salt), .stages = {}, .days_between_raises = days_between_raises};
              for (const py::handle stage : stages) options.stages.push_back(As<uint32_t>(stage, "a stage"));
              return PyCutover::Open(store, std::move(options), clock);
            }),
-           py::arg("store").none(false), py::arg("salt"), py::kw_only(),
-           py::arg("stages") = TupleOf(defaults.stages), py::arg("days_between_raises") = defaults.days_between_raises,
-           py::arg("clock") = py::none(),
+           py::arg("store").none(false), py::arg("salt"), py::kw_only(), py::arg("stages") = TupleOf(defaults.stages),
+           py::arg("days_between_raises") = defaults.days_between_raises, py::arg("clock") = py::none(),
            "`salt` is fixed at the first opening of a store. `stages` are ascending basis points, the last 10,000.");
   DefineAssignment(type);
   DefineSettings(type);

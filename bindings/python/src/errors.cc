@@ -67,15 +67,31 @@ void UnderWay::WaitForAll() {
   }
 }
 
+namespace {
+
+// As UTF-8, whatever is in it; nothing if it cannot even be shown, for an exception's __str__ may raise as well.
+std::string Shown(const py::object& value) {
+  PyObject* text = PyObject_Str(value.ptr());
+  PyObject* bytes = text == nullptr ? nullptr : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+  Py_XDECREF(text);
+  if (bytes == nullptr) {
+    PyErr_Clear();
+    return "";
+  }
+  return py::reinterpret_steal<py::bytes>(bytes).cast<std::string>();
+}
+
+}  // namespace
+
 std::string ReasonOf(const py::error_already_set& raised) {
-  return raised.type().attr("__name__").cast<std::string>() + ": " + py::str(raised.value()).cast<std::string>();
+  return Shown(raised.type().attr("__name__")) + ": " + Shown(raised.value());
 }
 
 absl::Status StatusOf(py::error_already_set& raised, const char* where) {
   if (raised.matches(ErrorClass("Error"))) {
     for (int code = 1; code <= static_cast<int>(absl::StatusCode::kUnauthenticated); ++code) {
       if (raised.matches(ErrorClass(NameOf(static_cast<absl::StatusCode>(code))))) {
-        return {static_cast<absl::StatusCode>(code), py::str(raised.value()).cast<std::string>()};
+        return {static_cast<absl::StatusCode>(code), Shown(raised.value())};
       }
     }
   }

@@ -21,7 +21,8 @@ void BindRows(py::module_& m) {
       .Field("merchant_id", Member(&S::merchant_id), "")
       .Field(
           "asset", [](const S& s) { return s.asset.ToString(); }, "")
-      .Field("units", Member(&S::units), "As the merchant sees them: refunds, disputes, payouts and debits are negative.")
+      .Field("units", Member(&S::units),
+             "As the merchant sees them: refunds, disputes, payouts and debits are negative.")
       .Field("fee", Member(&S::fee), "None if it is not compared.")
       .Field("status", Member(&S::status), "None if it is not compared.")
       .Field("day", Member(&S::day), "The business day.")
@@ -78,24 +79,25 @@ void BindDiscrepancy(py::module_& m) {
           "history", [](const D& d) { return TupleOf(d.history); }, "The last 50 changes.");
   using R = IgnoreRule;
   Record<R>(m, "IgnoreRule", "What may be ignored: never a difference of money.")
-      .Def(py::init([](std::string id, std::string owner, std::string reason, DiscrepancyClass of,
-                       absl::CivilDay first_day, absl::CivilDay last_day, absl::Time expires_at, uint64_t max_count,
-                       std::optional<Leg> leg, std::string merchant_id, std::map<std::string, absl::uint128> max_units) {
-             return R{.id = std::move(id),
-                      .owner = std::move(owner),
-                      .reason = std::move(reason),
-                      .of = of,
-                      .leg = leg,
-                      .merchant_id = std::move(merchant_id),
-                      .from = first_day,
-                      .to = last_day,
-                      .expires_at = expires_at,
-                      .max_count = max_count,
-                      .max_units = std::move(max_units)};
-           }),
-           py::arg("id"), py::kw_only(), py::arg("owner"), py::arg("reason"), py::arg("of"), py::arg("first_day"),
-           py::arg("last_day"), py::arg("expires_at"), py::arg("max_count"), py::arg("leg") = py::none(),
-           py::arg("merchant_id") = "", py::arg("max_units") = py::dict())
+      .Def(
+          py::init([](std::string id, std::string owner, std::string reason, DiscrepancyClass of,
+                      absl::CivilDay first_day, absl::CivilDay last_day, absl::Time expires_at, uint64_t max_count,
+                      std::optional<Leg> leg, std::string merchant_id, std::map<std::string, absl::uint128> max_units) {
+            return R{.id = std::move(id),
+                     .owner = std::move(owner),
+                     .reason = std::move(reason),
+                     .of = of,
+                     .leg = leg,
+                     .merchant_id = std::move(merchant_id),
+                     .from = first_day,
+                     .to = last_day,
+                     .expires_at = expires_at,
+                     .max_count = max_count,
+                     .max_units = std::move(max_units)};
+          }),
+          py::arg("id"), py::kw_only(), py::arg("owner"), py::arg("reason"), py::arg("of"), py::arg("first_day"),
+          py::arg("last_day"), py::arg("expires_at"), py::arg("max_count"), py::arg("leg") = py::none(),
+          py::arg("merchant_id") = "", py::arg("max_units") = py::dict())
       .Field("id", Member(&R::id), "")
       .Field("owner", Member(&R::owner), "")
       .Field("reason", Member(&R::reason), "")

@@ -123,18 +123,19 @@ void BindFile(py::module_& m) {
            py::arg("path"), py::arg("format"),
            "NotFound, PermissionDenied; InvalidArgument for a head that is none, or names a column twice.")
       .def("read", &ReadFile, py::arg("limit") = 10'000, py::kw_only(), py::arg("after") = "",
-           "The LegacyPage of up to `limit` rows after `after`, which is LegacyPage.next of a page before. DataLoss names "
+           "The LegacyPage of up to `limit` rows after `after`, which is LegacyPage.next of a page before. DataLoss "
+           "names "
            "the line that is no row.")
       .def(
           "pages",
           [](std::shared_ptr<PyLegacyFile> self, size_t limit, std::string after) {
             self->CheckOpen();
-            return PagesOf<LegacyFilePage>([self = std::move(self), limit,
-                                            after = std::move(after)](std::vector<LegacyFilePage>& pages) mutable {
-              pages.push_back(ReadFile(*self, limit, after));
-              after = pages.back().next;
-              return !after.empty();
-            });
+            return PagesOf<LegacyFilePage>(
+                [self = std::move(self), limit, after = std::move(after)](std::vector<LegacyFilePage>& pages) mutable {
+                  pages.push_back(ReadFile(*self, limit, after));
+                  after = pages.back().next;
+                  return !after.empty();
+                });
           },
           py::arg("limit") = 10'000, py::kw_only(), py::arg("after") = "", "Every page from there on.");
   DefineClosable(type, "Closes the file. Idempotent.");
@@ -144,7 +145,8 @@ void BindReader(py::module_& m) {
   const LegacyOptions defaults;
   py::class_<PyLegacyReader, std::shared_ptr<PyLegacyReader>> type(
       m, "LegacyReader",
-      "Reads a schema of PostgreSQL that somebody else made, in one read-only snapshot: all pages show the same moment. "
+      "Reads a schema of PostgreSQL that somebody else made, in one read-only snapshot: all pages show the same "
+      "moment. "
       "Keeps a transaction open until it is closed.\n\n"
       "`sql` is one SELECT without ORDER BY, LIMIT or a semicolon; `key` are columns of its result that together are "
       "unique and never null. docs/parallel-run.md has the rest.");
@@ -205,7 +207,8 @@ void BindReader(py::module_& m) {
                 });
           },
           py::arg("sql"), py::arg("key"),
-          "Of a query with the columns merchant_id, asset and units or amount; read page by page. DataLoss names the row "
+          "Of a query with the columns merchant_id, asset and units or amount; read page by page. DataLoss names the "
+          "row "
           "that is none.");
   DefineClosable(type, "Ends the snapshot. Idempotent.");
 }

@@ -79,7 +79,8 @@ struct OpenIsOurs {
 };
 
 OpenIsOurs Resolve(const PyNorthwindPays& pays) {
-  OpenIsOurs open{.cutover = pays.cutover->Get(), .cutover_use = pays.cutover->NewUse(), .arbiter = ArbiterOf(pays.claims)};
+  OpenIsOurs open{
+      .cutover = pays.cutover->Get(), .cutover_use = pays.cutover->NewUse(), .arbiter = ArbiterOf(pays.claims)};
   open.function = NorthwindPays(*open.cutover, *open.arbiter.claims);
   return open;
 }
@@ -197,8 +198,10 @@ Pages Digests(std::shared_ptr<PyParallelRun> self, F read) {
 
 void DefineDays(Class& type) {
   type.def("close_day", &CloseDay, py::arg("day"), py::arg("actor"), py::kw_only(), py::arg("expected") = py::none(),
-           "Takes stock of a business day. `expected` is what the batch itself counts for it: CountAndSum, or (count, sum), "
-           "by asset; None: what was told before. FailedPrecondition if the day is not over or the journal not followed. "
+           "Takes stock of a business day. `expected` is what the batch itself counts for it: CountAndSum, or (count, "
+           "sum), "
+           "by asset; None: what was told before. FailedPrecondition if the day is not over or the journal not "
+           "followed. "
            "What is_ours raises is raised, and the day is then to be closed again.")
       .def(
           "days",
@@ -223,10 +226,10 @@ void DefineDays(Class& type) {
       .def(
           "row_digests",
           [](std::shared_ptr<PyParallelRun> self, absl::CivilDay day, std::string merchant_id, int hour) {
-            return Digests(std::move(self), [day, merchant_id = std::move(merchant_id), hour](
-                                                ParallelRun& r, const std::string& after) {
-              return r.RowDigests(day, merchant_id, hour, after, kMaxDigestPage);
-            });
+            return Digests(std::move(self),
+                           [day, merchant_id = std::move(merchant_id), hour](ParallelRun& r, const std::string& after) {
+                             return r.RowDigests(day, merchant_id, hour, after, kMaxDigestPage);
+                           });
           },
           py::arg("day"), py::arg("merchant_id"), py::arg("hour"), "Of each row of an hour; read page by page.");
 }
@@ -289,9 +292,7 @@ void DefineDiscrepancies(Class& type) {
           py::arg("id"), py::arg("actor"), "What it covered is open again. NotFound.")
       .def(
           "rules",
-          [](const PyParallelRun& self) {
-            return TupleOf(Must(On(self, [](ParallelRun& r) { return r.Rules(); })));
-          },
+          [](const PyParallelRun& self) { return TupleOf(Must(On(self, [](ParallelRun& r) { return r.Rules(); }))); },
           "The rules that are not retired.");
 }
 
@@ -299,8 +300,7 @@ void DefineDiscrepancies(Class& type) {
 
 void DefineGate(Class& type) {
   type.def(
-          "gate",
-          [](const PyParallelRun& self) { return Must(On(self, [](ParallelRun& r) { return r.Gate(); })); },
+          "gate", [](const PyParallelRun& self) { return Must(On(self, [](ParallelRun& r) { return r.Gate(); })); },
           "Whether the next stage may be entered, and if not, why.")
       .def(
           "report",
@@ -368,25 +368,26 @@ void PyParallelRun::Close() { static_cast<void>(handle_.Take()); }
 
 void BindParallelRun(py::module_& m) {
   const ParallelRunOptions defaults;
-  Class type(m, "ParallelRun",
-             "Compares everything that the ledger settles with what the batch system says of it, and keeps what it finds in "
-             "the ledger's store. One per store at a time. Thread-safe. docs/parallel-run.md has the semantics.");
-  type.def(py::init([](const std::shared_ptr<PyLedger>& ledger, const py::object& mapping, int gate_days,
-                       absl::Duration close_after, bool needs_totals, const py::object& is_ours,
-                       const py::object& clock) {
-             return PyParallelRun::Open(ledger,
-                                        {.mapping = MappingOf(mapping),
-                                         .gate_days = gate_days,
-                                         .close_after = close_after,
-                                         .needs_totals = needs_totals,
-                                         .is_ours = {}},
-                                        is_ours, clock);
-           }),
-           py::arg("ledger").none(false), py::arg("mapping"), py::kw_only(), py::arg("gate_days") = defaults.gate_days,
-           py::arg("close_after") = defaults.close_after, py::arg("needs_totals") = defaults.needs_totals,
-           py::arg("is_ours") = py::none(), py::arg("clock") = py::none(),
-           "`mapping` says how rows of the batch system are read: a dict or JSON. During a cutover, `is_ours` is "
-           "northwind_pays(cutover, claims), or a function of (leg, id, merchant_id); it must not call the run.");
+  Class type(
+      m, "ParallelRun",
+      "Compares everything that the ledger settles with what the batch system says of it, and keeps what it finds in "
+      "the ledger's store. One per store at a time. Thread-safe. docs/parallel-run.md has the semantics.");
+  type.def(
+      py::init([](const std::shared_ptr<PyLedger>& ledger, const py::object& mapping, int gate_days,
+                  absl::Duration close_after, bool needs_totals, const py::object& is_ours, const py::object& clock) {
+        return PyParallelRun::Open(ledger,
+                                   {.mapping = MappingOf(mapping),
+                                    .gate_days = gate_days,
+                                    .close_after = close_after,
+                                    .needs_totals = needs_totals,
+                                    .is_ours = {}},
+                                   is_ours, clock);
+      }),
+      py::arg("ledger").none(false), py::arg("mapping"), py::kw_only(), py::arg("gate_days") = defaults.gate_days,
+      py::arg("close_after") = defaults.close_after, py::arg("needs_totals") = defaults.needs_totals,
+      py::arg("is_ours") = py::none(), py::arg("clock") = py::none(),
+      "`mapping` says how rows of the batch system are read: a dict or JSON. During a cutover, `is_ours` is "
+      "northwind_pays(cutover, claims), or a function of (leg, id, merchant_id); it must not call the run.");
   DefineSides(type);
   DefineDays(type);
   DefineDiscrepancies(type);

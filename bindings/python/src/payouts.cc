@@ -106,13 +106,14 @@ void BindPayouts(py::module_& m) {
   BindPayout(m);
   const PayoutOptions defaults;
   using Class = py::class_<PyPayouts, std::shared_ptr<PyPayouts>>;
-  Class type(m, "Payouts",
-             "Executes every payout that the ledger holds money for, by a rail, exactly once. One per store at a time. "
-             "Thread-safe.\n\n"
-             "The rail is an object with submit(instruction) and query(instruction), called from several threads; each "
-             "answers a "
-             "RailAnswer or a RailState. One that raises is taken for UNKNOWN. Or it is a ClaimedRail, which a store with a "
-             "cutover needs. docs/payouts.md has the semantics.");
+  Class type(
+      m, "Payouts",
+      "Executes every payout that the ledger holds money for, by a rail, exactly once. One per store at a time. "
+      "Thread-safe.\n\n"
+      "The rail is an object with submit(instruction) and query(instruction), called from several threads; each "
+      "answers a "
+      "RailAnswer or a RailState. One that raises is taken for UNKNOWN. Or it is a ClaimedRail, which a store with a "
+      "cutover needs. docs/payouts.md has the semantics.");
   type.def(py::init([](const std::shared_ptr<PyLedger>& ledger, const std::shared_ptr<PyScheduler>& scheduler,
                        const std::shared_ptr<PyIntake>& intake, const py::object& rail, int workers, size_t batch,
                        absl::Duration lease, const std::optional<RetryPolicy>& policy, BatchSystem batch_system,
