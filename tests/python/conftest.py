@@ -7,6 +7,10 @@ import pytest
 
 import northwind
 
+# Fixtures of these modules are for all tests.
+from command_line import cli as cli, settled as settled
+from services import postgres as postgres, queues as queues
+
 NOON = datetime.datetime(2024, 3, 1, 12, tzinfo=datetime.timezone.utc)
 
 

@@ -43,4 +43,5 @@ import sys, northwind
 assert northwind.__version__ == sys.argv[1], northwind.__version__
 assert northwind.__file__.startswith(sys.argv[2]), northwind.__file__
 END
+[[ $("$root/$out/venv/bin/northwind" --version) == "northwind $version" ]]
 PYTHONPATH=$packages "$root/$out/venv/bin/python" -m pytest tutorial_test.py stub_test.py

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""northwind completion, asked as the shells ask it."""
+
+import shutil
+import subprocess
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def bash_script(tmp_path_factory):
+    from command_line import Cli
+
+    return Cli(tmp_path_factory.mktemp("completion"))("completion", "bash").out
+
+
+def bash(script, line, directory):
+    words = line.split(" ")
+    program = f"""{script}
+COMP_WORDS=({' '.join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
+_northwind
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    end = subprocess.run(["bash", "-u", "-c", program], capture_output=True, text=True, cwd=directory, check=True)
+    assert end.stderr == ""
+    return set(end.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "there", "not_there"),
+    [
+        ("northwind ", {"settle", "accounts", "doctor", "--store"}, {"list", "--at"}),
+        ("northwind se", {"settle"}, {"accounts"}),
+        ("northwind -s settle ver", {"verify"}, {"settle"}),
+        ("northwind balance --", {"--at", "--store", "--json"}, {"--format"}),
+        ("northwind -s x.db mirror ", {"status", "sync", "audit", "migrate"}, {"list"}),
+        ("northwind mirror status --s", {"--store", "--schema"}, {"--timeout"}),
+        ("northwind export --format ", {"jsonl", "csv", "hledger"}, {"--json"}),
+        ("northwind payouts --state su", {"submitted"}, {"paid"}),
+        ("northwind export -o ", {"one.jsonl", "two.csv"}, {"jsonl"}),
+        ("northwind settle o", {"one.jsonl"}, {"two.csv", "--each"}),
+        ("northwind completion ", {"bash", "zsh"}, {"one.jsonl"}),
+    ],
+)
+def test_bash(bash_script, tmp_path, line, there, not_there):
+    for name in ("one.jsonl", "two.csv"):
+        (tmp_path / name).touch()
+    found = bash(bash_script, line, tmp_path)
+    assert there <= found and not (not_there & found), found
+
+
+def test_zsh_takes_it(cli):
+    if shutil.which("zsh") is None:
+        pytest.fail("zsh is missing: scripts/bootstrap installs it")
+    script = cli("completion", "zsh").out
+    program = f"autoload -U compinit && compinit -u -D\n{script}\nprint -r -- $_comps[northwind]"
+    end = subprocess.run(["zsh", "-f", "-c", program], capture_output=True, text=True, check=True, env={**cli.environment, "HOME": str(cli.directory)})
+    assert end.stderr == "" and "_bash_complete" in end.stdout and "_northwind" in end.stdout
