@@ -31,7 +31,7 @@ class Server:
             self.process.stderr.close()
             raise AssertionError(f"it did not start: {self.lines}")
         self.key = self.key_file.read_text().strip()
-        # Read all the time: a pipe that is full would hold up what it logs.
+        # Read all the time: lines of a log that is not read in time are dropped.
         self.reader = threading.Thread(target=self.read if reads_log else lambda: None)
         self.reader.start()
 

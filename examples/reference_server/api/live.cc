@@ -43,6 +43,7 @@ void AddLiveRoutes(Router& router, LiveHub& hub, StillGood still_good) {
   router.Add({.pattern = "/v1/merchants/{merchant}/live",
               .name = "watchMerchant",
               .scope = Scope::kMerchantRead,
+              .by_itself = true,  // browsers open a stream again whenever it ends, whether or not somebody is there
               .handler = [&hub, still_good = std::move(still_good)](const Request& request, const Caller& caller) {
                 return WatchMerchant(hub, request, still_good(request, caller));
               }});

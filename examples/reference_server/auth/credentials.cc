@@ -215,7 +215,7 @@ absl::Status Credentials::SignOut(std::string_view cookie) { return core_->sessi
 
 absl::StatusOr<Session> Credentials::FindSession(const Request& request) {
   NW_ASSIGN_OR_RETURN(const std::string_view cookie, core_->CookieOf(request));
-  const std::optional<Sessions::Found> found = core_->sessions->Use(cookie, core_->clock.Now());
+  const std::optional<Sessions::Found> found = core_->sessions->Find(cookie, core_->clock.Now(), SessionUse::kUsed);
   if (!found.has_value()) return absl::UnauthenticatedError("there is no session, or it has ended");
   return Session{.cookie = std::string(cookie),
                  .csrf_token = CsrfTokenOf(cookie),
@@ -237,7 +237,11 @@ std::function<bool()> Credentials::StillGood(const Request& request, const Calle
   return [&core, shown = std::string(*cookie)] { return core.sessions->IsGood(shown, core.clock.Now()); };
 }
 
-absl::StatusOr<Caller> Credentials::Authenticate(const Request& request) {
+absl::StatusOr<Caller> Credentials::Authenticate(const Request& request) { return Find(request, SessionUse::kUsed); }
+
+absl::StatusOr<Caller> Credentials::Recognise(const Request& request) { return Find(request, SessionUse::kSeenOnly); }
+
+absl::StatusOr<Caller> Credentials::Find(const Request& request, SessionUse use) {
   const std::vector<std::string_view> authorizations = AllOf(request, "Authorization");
   NW_ASSIGN_OR_RETURN(const std::string_view cookie, core_->CookieOf(request));
   if (authorizations.empty() && cookie.empty()) return Caller{};
@@ -256,7 +260,7 @@ absl::StatusOr<Caller> Credentials::Authenticate(const Request& request) {
                   .scopes = std::move(key->spec.scopes),
                   .merchant = std::move(key->spec.merchant)};
   }
-  std::optional<Sessions::Found> session = core_->sessions->Use(cookie, now);
+  std::optional<Sessions::Found> session = core_->sessions->Find(cookie, now, use);
   if (!session.has_value()) return core_->Refuse(request, "the session is not good");
   return Caller{.kind = Caller::Kind::kSession,
                 .id = std::move(session->id),

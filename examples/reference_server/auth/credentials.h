@@ -5,6 +5,7 @@
 #define NORTHWIND_EXAMPLES_REFERENCE_SERVER_AUTH_CREDENTIALS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -69,6 +70,9 @@ struct PortalLink {
   absl::Time expires_at;
 };
 
+// Whether a session is used by what is asked, so that it is good for session_idle from then on.
+enum class SessionUse : uint8_t { kUsed, kSeenOnly };
+
 struct Session {
   std::string cookie;      // 256 random bits; for Set-Cookie
   std::string csrf_token;  // follows from the cookie: HMAC-SHA256
@@ -118,18 +122,22 @@ class Credentials final : public Authenticator {
   // Of a good session, for pages that were loaded anew.
   absl::StatusOr<Session> FindSession(const Request& request);
 
-  // Whether what a request was let in by is good still: for what goes on after its answer has begun. It is no use of the credential, so that
-  // a session whose stream stands open ends when nothing else is asked. This must outlive what is returned.
+  // Whether what a request was let in by is good still: for what goes on after its answer has begun. It is no use of the session, and
+  // neither is that a browser opens a stream again (Recognise): one whose stream stands open ends when nothing else is asked. This must outlive
+  // what is returned.
   std::function<bool()> StillGood(const Request& request, const Caller& caller) const;
 
   // ---- Authenticator
   // `Authorization: Bearer nwk_…`, else the cookie. Both at once are InvalidArgument, and so are two of one.
   absl::StatusOr<Caller> Authenticate(const Request& request) override;
+  absl::StatusOr<Caller> Recognise(
+      const Request& request) override;  // of keys it is a use: they do not end by being idle
   bool HasCsrfToken(const Request& request, const Caller& caller) override;
   std::optional<absl::Duration> OverRate(const Request& request, const Caller& caller) override;
 
  private:
   class Core;
+  absl::StatusOr<Caller> Find(const Request& request, SessionUse use);
   explicit Credentials(std::unique_ptr<Core> core);
 
   std::unique_ptr<Core> core_;

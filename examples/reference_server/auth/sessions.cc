@@ -90,14 +90,14 @@ absl::Status Sessions::End(std::string_view cookie) {
   return absl::OkStatus();
 }
 
-std::optional<Sessions::Found> Sessions::Use(std::string_view cookie, absl::Time now) {
+std::optional<Sessions::Found> Sessions::Find(std::string_view cookie, absl::Time now, SessionUse use) {
   if (!IsHex(cookie, kSecretDigits)) return std::nullopt;
   const Digest hash = Sha256(cookie);
   absl::MutexLock lock(&mutex_);
   const auto found = sessions_.find(hash);
   if (found == sessions_.end() || EndOf(found->second) <= now) return std::nullopt;
   Kept& kept = found->second;
-  if (now > kept.seen) {
+  if (use == SessionUse::kUsed && now > kept.seen) {
     kept.seen = ToMicros(now);
     kept.used = true;
   }

@@ -46,8 +46,8 @@ class Sessions {
   // Begins one, in the same write as `with`.
   absl::StatusOr<Session> Begin(std::string_view merchant, const HostChange& with, absl::Time now);
   absl::Status End(std::string_view cookie);
-  // The session if it is good; notes that it was seen.
-  std::optional<Found> Use(std::string_view cookie, absl::Time now);
+  // The session if it is good; notes that it was used, if so.
+  std::optional<Found> Find(std::string_view cookie, absl::Time now, SessionUse use);
   // Whether it is good; that is no use of it.
   bool IsGood(std::string_view cookie, absl::Time now) const;
   // Makes durable which were seen since, and removes those that have ended.

@@ -42,7 +42,7 @@ class Server:
                 break
         else:
             raise RuntimeError(f"the server did not start: {last.strip()}")
-        # A log that nobody reads holds up the server.
+        # Lines of a log that nobody reads are dropped.
         self.reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self.reader.start()
         return self

@@ -139,7 +139,9 @@ std::optional<Response> Router::Refuse(const Route& route, const Request& reques
   // Nobody in particular is answered: a browser sends the cookie of a session that has ended with each file of a page, and none of them
   // is an attempt at guessing one.
   if (route.scope == Scope::kPublic && route.unlimited) return std::nullopt;
-  if (absl::StatusOr<Caller> who = authenticator_.Authenticate(request); who.ok()) {
+  absl::StatusOr<Caller> who =
+      route.by_itself ? authenticator_.Recognise(request) : authenticator_.Authenticate(request);
+  if (who.ok()) {
     *caller = *std::move(who);
   } else if (!absl::IsUnauthenticated(who.status())) {
     return AsResponse(FromStatus(who.status()), request);

@@ -50,6 +50,8 @@ class Authenticator {
   virtual ~Authenticator() = default;
   // The caller; nobody if there is no credential. Unauthenticated: there is one, and it is not good (any more).
   virtual absl::StatusOr<Caller> Authenticate(const Request& request) = 0;
+  // The same, for what a page goes on asking by itself: it does not keep alive a session that nobody uses.
+  virtual absl::StatusOr<Caller> Recognise(const Request& request) = 0;
   // Whether a request of a session that changes something carries its CSRF token.
   virtual bool HasCsrfToken(const Request& request, const Caller& caller) = 0;
   // Nothing: go on. Else 429, and when to come again.
@@ -73,6 +75,8 @@ struct Route {
   // Asked without a rate: probes, which must not be refused because of who else asks from there, and files of pages. If it is public as well,
   // credentials are not looked at.
   bool unlimited = false;
+  // A page asks it again and again by itself: that is no use of a session (Authenticator::Recognise).
+  bool by_itself = false;
   Handler handler;  // one of the two
   AsyncHandler async_handler;
 };

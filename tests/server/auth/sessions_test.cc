@@ -87,6 +87,40 @@ TEST_F(SessionsTest, ThatItIsGoodStillIsSeenWithoutUsingIt) {
   EXPECT_FALSE(credentials_->StillGood(With({}), Caller{})());
 }
 
+// A page whose stream is opened again every quarter of an hour, with nobody in front of it.
+TEST_F(SessionsTest, WhatAPageAsksByItselfDoesNotKeepItAlive) {
+  const Session session = SignIn("m_1");
+  Router router(*credentials_);
+  int answered = 0;
+  const Handler handler = [&](const Request&, const Caller&) {
+    ++answered;
+    return Response{};
+  };
+  router.Add(
+      {.pattern = "/live", .name = "live", .scope = Scope::kMerchantRead, .by_itself = true, .handler = handler});
+  router.Add({.pattern = "/asked", .name = "asked", .scope = Scope::kMerchantRead, .handler = handler});
+  const auto ask = [&](const std::string& path) {
+    Request request = Cookie(session.cookie);
+    request.method = Method::kGet;
+    request.path = path;
+    int status = 0;
+    router.Answer(
+        std::move(request), [](const std::function<void()>& work) { work(); },
+        [&](const Response& response) { status = response.status; });
+    return status;
+  };
+  clock_.Advance(absl::Minutes(30));
+  EXPECT_EQ(ask("/asked"), 200);
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(absl::Minutes(15));
+    EXPECT_EQ(ask("/live"), 200);
+  }
+  clock_.Advance(absl::Minutes(15));
+  EXPECT_EQ(ask("/live"), 401);
+  EXPECT_EQ(ask("/asked"), 401);
+  EXPECT_EQ(answered, 4);
+}
+
 TEST_F(SessionsTest, EndsAfterItsLifetimeWhateverIsAsked) {
   const Session session = SignIn("m_1");
   for (int i = 0; i < 23; ++i) {

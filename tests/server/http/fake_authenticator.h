@@ -19,6 +19,7 @@ struct FakeAuthenticator final : server::Authenticator {
     if (found == callers.end()) return absl::UnauthenticatedError("not good");
     return found->second;
   }
+  absl::StatusOr<server::Caller> Recognise(const server::Request& request) override { return Authenticate(request); }
   bool HasCsrfToken(const server::Request& request, const server::Caller& /*caller*/) override {
     return request.field("X-CSRF-Token") == "token";
   }

@@ -3,12 +3,14 @@
 """The program itself: started on a port that is free, killed, started again, ended."""
 import json
 import pathlib
+import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -63,6 +65,32 @@ class ServerTest(unittest.TestCase):
                 _, text = connection.ask("GET", "/metrics")
                 self.assertIn("\nnorthwind_log_dropped_lines_total 0\n", text)
             self.assertEqual(server.end(signal.SIGTERM), 0)
+
+    def test_lines_that_a_log_has_no_room_for_are_dropped_counted_and_told(self):
+        at_once = 500
+        with Server(self.data, reads_log=False) as server:
+            asked = 0
+            with server.connect() as connection, socket.create_connection(server.address[len("http://"):].split(":")) as probes:
+                answers = probes.makefile("rb")
+                dropped = 0
+                while dropped == 0 and asked < 100_000:  # some 20,000 lines find room
+                    probes.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * at_once)
+                    answered = 0
+                    while answered < at_once:
+                        answered += answers.readline().startswith(b"HTTP/1.1 200 ")
+                    status, text = connection.ask("GET", "/metrics")
+                    self.assertEqual(status, 200)
+                    asked += at_once + 1
+                    dropped = int(re.search(r"^northwind_log_dropped_lines_total (\d+)$", text, re.M)[1])
+                self.assertGreater(dropped, 0)
+                answers.close()
+            server.reader = threading.Thread(target=server.read)
+            server.reader.start()
+            self.assertEqual(server.end(signal.SIGTERM), 0)
+        told = [line for line in server.lines if line["message"].startswith("lines of this log were dropped")]
+        self.assertGreaterEqual(sum(line["count"] for line in told), dropped)
+        self.assertEqual(sum(line["message"] == "request" for line in server.lines) + sum(line["count"] for line in told), asked)
+        self.assertEqual(server.lines[-1]["message"], "ended")  # there is room of its own for what is not of a request
 
     def test_an_end_that_takes_too_long_is_cut_off_and_loses_nothing(self):
         # A merchant that takes a message and does not answer, for which it would wait.
