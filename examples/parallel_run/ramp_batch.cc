@@ -59,7 +59,6 @@ absl::Status RampBatch::Pay(const std::vector<AskedPayout>& payouts, absl::Time 
     ends.back().payout_id = payout.id;
     AddLine("PAYOUT", payout.id, payout.merchant, kRampPaidOut, nullptr, paid ? "PAID" : "FAIL", at);
     sum_ -= kRampPaidOut;
-    ++paid_;
   }
   return parts_.intake->Apply(absl::MakeConstSpan(ends)).status();
 }

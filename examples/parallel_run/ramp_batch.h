@@ -30,7 +30,6 @@ class RampBatch {
   // Gives its lines of the day to the parallel run, and closes the day with its totals.
   absl::StatusOr<DayFigures> CloseDay(absl::CivilDay day);
 
-  uint64_t paid() const { return paid_; }
   uint64_t left_to_northwind() const { return left_to_northwind_; }
 
  private:
@@ -39,7 +38,7 @@ class RampBatch {
                const char* status, absl::Time at);
 
   RampParts& parts_;
-  uint64_t attempts_ = 0, paid_ = 0, left_to_northwind_ = 0, numbered_ = 0;
+  uint64_t attempts_ = 0, left_to_northwind_ = 0, numbered_ = 0;
   std::vector<RawRow> lines_;  // of the day
   absl::int128 sum_ = 0;       // of them
 };

@@ -387,7 +387,8 @@ struct ParallelRunOptions {
   // Whether the gate takes only days of which the batch's own totals were told (CloseDayOptions::expected). Without them, rows that the
   // batch has and nobody loaded are not missed.
   bool needs_totals = true;
-  // During a cutover: NorthwindPays of cutover.h. Asked by CloseDay alone, of each payout and payout return of the day; what it answered is
+  // During a cutover: NorthwindPays of cutover.h. Asked by CloseDay alone, of each payout and payout return of the day (of one of them also before
+  // anything is changed, to see that answers can be had); what it answered is
   // kept, and holds until the day is closed again. Without it everything is the batch's, but for what was answered before. Called under
   // the run's lock: it must not call the run.
   IsOurs is_ours;
