@@ -10,7 +10,6 @@ from conftest import NOON, Book
 from northwind import ClaimRequest, ClaimVerdict, EventType, MirrorState, PaymentEvent, SettlementSystem, SqsPoison, SqsState
 
 
-
 # ---- SQS ------------------------------------------------------------------------------------------------------
 
 

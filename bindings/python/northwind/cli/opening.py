@@ -119,3 +119,7 @@ def settling(options: argparse.Namespace, *, create: bool = False) -> typing.Ite
     with ledger(options, create=create) as opened, northwind.Scheduler(opened.store) as scheduler:
         with northwind.Intake(opened, scheduler=scheduler) as intake:
             yield Settling(opened, scheduler, intake)
+
+
+def cutover_has_begun(store: northwind.Store) -> bool:
+    return next(store.items("nw/cutover/"), None) is not None

@@ -18,7 +18,7 @@ COLUMNS = (
     "credit", "asset", "units", "amount", "released",
 )
 # Rows of one group of a Parquet file.
-_GROUP = 100_000
+_GROUP = 25_000
 # Most libraries read decimals of 38 digits and no more.
 _PARQUET_LIMIT = 10**38
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 import types
 
 from . import (
-    accounts, balance, checkpoint, completion, deadletters, doctor, export, history, import_, init, mirror, payouts, plot, quarantine,
+    accounts, balance, checkpoint, compare, completion, cutover, deadletters, doctor, export, history, import_, init, mirror, payouts, plot, quarantine,
     restore, settle, show, tail, verify,
 )
 
 COMMANDS: tuple[types.ModuleType, ...] = (
     init, settle, accounts, balance, history, show, payouts, tail, quarantine, deadletters, verify, checkpoint, restore, export, import_,
-    mirror, plot, doctor, completion,
+    mirror, compare, cutover, plot, doctor, completion,
 )
