@@ -139,7 +139,7 @@ inline constexpr size_t kMaxPayoutPage = 1000;
 inline constexpr size_t kMaxRailAttempts = 20;
 
 struct PayoutQuery {
-  std::string merchant_id;
+  std::string merchant_id;  // must be given
   std::optional<PayoutState> state;
   absl::Time from = absl::InfinitePast();  // of requested_at
   absl::Time before = absl::InfiniteFuture();

@@ -220,7 +220,7 @@ absl::StatusOr<PayoutPage> Payouts::Core::List(const PayoutQuery& query) const {
     return Error(absl::StatusCode::kInvalidArgument, "a page holds 1 to ", kMaxPayoutPage, " payouts, not ",
                  query.limit);
   }
-  if (!internal::IsIdText(query.merchant_id, internal::Colon::kRefused)) {
+  if (query.merchant_id.empty() || !internal::IsIdText(query.merchant_id, internal::Colon::kRefused)) {
     return absl::InvalidArgumentError("payouts are listed by a merchant's id");
   }
   const std::string prefix = internal::PayoutListPrefix(query.merchant_id);

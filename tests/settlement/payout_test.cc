@@ -632,6 +632,8 @@ TEST_F(PayoutTest, AreListedByStateAndTimeInPages) {
   }
   EXPECT_THAT(list({.before = absl::InfinitePast(), .direction = newest_first}), IsEmpty());
   EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "m1", .limit = 0}), StatusIs(absl::StatusCode::kInvalidArgument));
+  // Of nobody is not of all: an empty list would say that there are none.
+  EXPECT_THAT(payouts_->ListPayouts({}), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "a/b"}), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(payouts_->ListPayouts({.merchant_id = "nobody"})->payouts, IsEmpty());
 }

@@ -1019,7 +1019,7 @@ class Payouts(_Closable):
     def payouts(
         self,
         *,
-        merchant_id: str = "",
+        merchant_id: str,
         state: PayoutState | None = None,
         start: _Time | None = None,
         end: _Time | None = None,

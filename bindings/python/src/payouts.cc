@@ -164,9 +164,9 @@ void BindPayouts(py::module_& m) {
             return Must(On(self, [&](Payouts& p) { return p.GetPayout(id); }));
           },
           py::arg("payout_id"), "A payout with its timeline. NotFound.")
-      .def("payouts", &List, py::kw_only(), py::arg("merchant_id") = "", py::arg("state") = py::none(),
+      .def("payouts", &List, py::kw_only(), py::arg("merchant_id"), py::arg("state") = py::none(),
            py::arg("start") = py::none(), py::arg("end") = py::none(),
-           "Payouts by time of request, without timelines; read page by page.")
+           "A merchant's payouts by time of request, without timelines; read page by page.")
       .def_property_readonly(
           "followed", [](const PyPayouts& self) { return On(self, [](Payouts& p) { return p.followed(); }); },
           "The last record of the journal that was followed.");

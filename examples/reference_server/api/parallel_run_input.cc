@@ -97,17 +97,19 @@ Json RuleJson(const IgnoreRule& rule) {
   Json most = Json::object();
   for (const auto& [asset, units] : rule.max_units)
     most[asset] = Amount::FromUnits(units).value_or(Amount::Max()).ToString(0);
-  return {{"id", rule.id},
-          {"owner", rule.owner},
-          {"reason", rule.reason},
-          {"class", Name(rule.of)},
-          {"leg", rule.leg ? Json(Name(*rule.leg)) : Json()},
-          {"merchant_id", rule.merchant_id.empty() ? Json() : Json(rule.merchant_id)},
-          {"from", DayText(rule.from)},
-          {"to", DayText(rule.to)},
-          {"expires_at", TimeJson(rule.expires_at)},
-          {"max_count", rule.max_count},
-          {"max_units", std::move(most)}};
+  Json json = {{"id", rule.id},
+               {"owner", rule.owner},
+               {"reason", rule.reason},
+               {"class", Name(rule.of)},
+               {"from", DayText(rule.from)},
+               {"to", DayText(rule.to)},
+               {"expires_at", TimeJson(rule.expires_at)},
+               {"max_count", rule.max_count},
+               {"max_units", std::move(most)}};
+  // As it may be posted again: what is not given is for all.
+  if (rule.leg) json["leg"] = Name(*rule.leg);
+  if (!rule.merchant_id.empty()) json["merchant_id"] = rule.merchant_id;
+  return json;
 }
 
 const std::vector<std::string_view>& RuleFields() {

@@ -427,6 +427,9 @@ TEST(OperatorRoutes, RowsAndTotalsOfTheBatchComeInAndTheGateOpens) {
   const auto listed = world.Get(path + "/rules");
   ASSERT_EQ(listed.body["data"].size(), 1) << listed.text;
   EXPECT_EQ(listed.body["data"][0]["max_units"]["USD/2"], "500");
+  Json shown = rule;
+  shown["expires_at"] = "2190-01-01T00:00:00.000000Z";
+  EXPECT_EQ(listed.body["data"][0], shown) << "as it was posted, so that it may be posted elsewhere";
   EXPECT_EQ(world.Get(path + "/gate").body["open"], false);
   EXPECT_EQ(world.Post(path + "/rules/r1/retire").body["data"].size(), 0);
   EXPECT_EQ(world.Post(path + "/rules/r2/retire").status, 404);
