@@ -2,18 +2,22 @@
 //
 // Part of ThreadSanitizer builds only. The distribution's Abseil is not instrumented, so that ThreadSanitizer does not
 // see what absl::Mutex, CondVar, Notification and BlockingCounter order, and takes everything they guard for a race.
-// The definitions below stand in front of the library's (which they call) and tell it.
+// The definitions below stand in front of the library's (which they call) and tell it. So does that by which a Status
+// whose copies are in many threads is freed by the last.
 //
 // Conditions given to Await and LockWhen run inside the library, on whichever thread unlocks: accesses made there are
 // not checked.
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "absl/base/options.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -236,6 +240,18 @@ void BlockingCounter::Wait() {
   real(this);
   __tsan_acquire(this);
 }
+
+// Instead of the library's: between counting down and freeing there is no place to tell of it from outside.
+#if defined(ABSL_LTS_RELEASE_VERSION) && ABSL_LTS_RELEASE_VERSION < 20240116
+void Status::UnrefNonInlined(uintptr_t rep) {
+  status_internal::StatusRep* const shared = RepToPointer(rep);
+  if (shared->ref.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared;
+}
+#else
+void status_internal::StatusRep::Unref() const {
+  if (ref_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+#endif
 
 ABSL_NAMESPACE_END
 }  // namespace absl

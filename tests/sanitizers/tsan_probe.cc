@@ -4,10 +4,13 @@
 // tsan_probe race: one access that is not; it must be reported.
 #include <cstdio>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -33,6 +36,19 @@ void TakeTurns(Shared& shared, int mine) {
     ++shared.unguarded;
     shared.changed.Signal();
   }
+}
+
+// Each thread reads its own copy of a status and forgets it; who is last, frees what they share.
+void ShareStatuses() {
+  const auto read = [](absl::Status mine, size_t& length) { length += std::string(mine.message()).size(); };
+  size_t lengths[2] = {0, 0};
+  for (int i = 0; i < kRounds; ++i) {
+    absl::Status shared = absl::UnavailableError("longer than what a string holds within itself");
+    std::thread other(read, shared, std::ref(lengths[1]));
+    read(std::move(shared), lengths[0]);
+    other.join();
+  }
+  std::printf("%zu %zu\n", lengths[0], lengths[1]);
 }
 
 void RunOrdered() {
@@ -72,6 +88,7 @@ void RunOrdered() {
   std::printf("%d %d\n", seen[0], seen[1]);
   first.join();
   second.join();
+  ShareStatuses();
 }
 
 void RunRace() {
