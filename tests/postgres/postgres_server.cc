@@ -5,11 +5,13 @@
 #include <grp.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +68,32 @@ uint16_t FreePort() {
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// Of a process that is stopped, and so makes no more of them.
+std::vector<pid_t> ChildrenOf(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0) continue;
+    // "PID (NAME) STATE PARENT …", where a name may hold anything; gone meanwhile is nobody's child.
+    const std::string stat = ReadFile(entry.path() / "stat");
+    const size_t name_end = stat.rfind(')');
+    if (name_end != std::string::npos && std::atoi(stat.c_str() + name_end + 4) == parent) children.push_back(pid);
+  }
+  return children;
+}
+
+// Kills a process that is not a child of this one, and waits until it has ended.
+void KillAndAwait(pid_t pid) {
+  // The header of the function has no extern "C" in glibc 2.36.
+  const int process = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (process < 0) return;  // it has ended
+  kill(pid, SIGKILL);
+  pollfd ended = {.fd = process, .events = POLLIN, .revents = 0};
+  while (poll(&ended, 1, -1) < 0 && errno == EINTR) {
+  }
+  close(process);
 }
 
 }  // namespace
@@ -173,7 +201,13 @@ void PostgresServer::Stop(Shutdown how) {
 
 void PostgresServer::Kill() {
   NW_CHECK(running(), "PostgreSQL does not run");
+  // A session that has not noticed yet that the postmaster is gone would still answer.
+  kill(postmaster_, SIGSTOP);
+  while (waitpid(postmaster_, nullptr, WUNTRACED) < 0 && errno == EINTR) {
+  }
+  const std::vector<pid_t> sessions = ChildrenOf(postmaster_);
   kill(postmaster_, SIGKILL);
+  for (const pid_t session : sessions) KillAndAwait(session);
   while (waitpid(postmaster_, nullptr, 0) < 0 && errno == EINTR) {
   }
   postmaster_ = 0;

@@ -52,7 +52,7 @@ class PostgresServer {
   void Start();
   // Waits until it has ended. Smart waits for the clients to go, fast cuts them off, immediate crashes.
   void Stop(Shutdown how);
-  // kill -9 of the postmaster.
+  // kill -9 of the postmaster and of all its sessions.
   void Kill();
   bool running() const { return postmaster_ > 0; }
   // What it wrote to its log.
