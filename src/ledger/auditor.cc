@@ -115,12 +115,13 @@ absl::Status Auditor::AddRecord(const StoredRecord& record) {
 absl::Status Auditor::AddOpened(const AccountOpened& opened) {
   if (opened.id.value() != rows_.size()) return Fault("opens an account out of turn");
   if (!names_.insert(opened.spec.name).second) return Fault("opens an account that is open");
-  const absl::StatusOr<Asset> asset = Asset::Parse(opened.spec.asset);
-  if (!asset.ok()) return Fault("opens an account in no asset");
-  auto known = std::find(assets_.begin(), assets_.end(), opened.spec.asset);
-  if (known == assets_.end()) known = assets_.insert(assets_.end(), opened.spec.asset);
+  auto asset = assets_.find(opened.spec.asset);
+  if (asset == assets_.end()) {
+    if (!Asset::Parse(opened.spec.asset).ok()) return Fault("opens an account in no asset");
+    asset = assets_.emplace(opened.spec.asset, static_cast<uint16_t>(assets_.size())).first;
+  }
   AccountRow& row = rows_.Append();
-  row.asset = static_cast<uint16_t>(known - assets_.begin());
+  row.asset = asset->second;
   row.external = opened.spec.external;
   row.min_available = opened.spec.min_available;
   attributes_.push_back({.spec = opened.spec, .min_available = opened.spec.min_available});

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/numeric/int128.h"
 #include "absl/status/status.h"
@@ -97,7 +98,7 @@ class Auditor {
   AccountRows rows_;
   std::vector<AccountAttributes> attributes_;
   absl::flat_hash_set<std::string> names_;
-  std::vector<std::string> assets_;
+  absl::flat_hash_map<std::string, uint16_t> assets_;
   absl::btree_map<uint64_t, HoldRow> holds_;
   absl::flat_hash_set<AccountId> touched_;
   IndexTallies tallies_;

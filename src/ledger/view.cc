@@ -36,18 +36,18 @@ absl::Status View::AddAccount(AccountId id, const AccountAttributes& attributes)
     return Error(absl::StatusCode::kDataLoss, "account ", id.value(), " '", ToAbsl(name),
                  "' does not follow from the accounts before it");
   }
-  absl::StatusOr<Asset> asset = Asset::Parse(attributes.spec.asset);
-  if (!asset.ok()) return Error(absl::StatusCode::kDataLoss, "account ", id.value(), ": ", asset.status().message());
-  auto known = std::find(assets_.begin(), assets_.end(), *asset);
-  if (known == assets_.end()) {
+  auto known = asset_rows_.find(attributes.spec.asset);
+  if (known == asset_rows_.end()) {
+    absl::StatusOr<Asset> asset = Asset::Parse(attributes.spec.asset);
+    if (!asset.ok()) return Error(absl::StatusCode::kDataLoss, "account ", id.value(), ": ", asset.status().message());
+    known = asset_rows_.emplace(attributes.spec.asset, static_cast<uint16_t>(assets_.size())).first;
     assets_.push_back(*std::move(asset));
-    known = std::prev(assets_.end());
   }
   AccountRow& row = rows_.Append();
   row.min_available = attributes.min_available;
   row.state = attributes.state;
   row.external = attributes.spec.external;
-  row.asset = static_cast<uint16_t>(known - assets_.begin());
+  row.asset = known->second;
   row.name = Intern(name);
   by_name_.insert(id.value());
   if (attributes.spec.min_available != attributes.min_available) {

@@ -137,6 +137,7 @@ class View {
 
   AccountRows rows_ ABSL_GUARDED_BY(mutex_);
   std::vector<Asset> assets_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, uint16_t> asset_rows_ ABSL_GUARDED_BY(mutex_);  // where they are in assets_
   std::vector<std::unique_ptr<char[]>> name_memory_ ABSL_GUARDED_BY(mutex_);
   size_t name_memory_left_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::btree_set<uint32_t, NameLess> by_name_ ABSL_GUARDED_BY(mutex_){NameLess{&rows_}};
