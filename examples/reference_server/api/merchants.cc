@@ -44,7 +44,10 @@ class MerchantLister {
         const std::optional<MerchantAccount> mine = AsMerchantAccount(account);
         if (!mine.has_value()) continue;
         if (data_.empty() || data_.back()["merchant_id"] != mine->merchant) {
-          if (data_.size() == limit_ || looks >= kMaxAccountsLookedAt) return PageJson(std::move(data_), AfterLast());
+          if (data_.size() == limit_ || looks >= kMaxAccountsLookedAt) {
+            const std::string next = AfterLast();
+            return PageJson(std::move(data_), next);
+          }
           data_.push_back({{"merchant_id", mine->merchant}, {"balances", Json::array()}});
         }
         ++looks;
