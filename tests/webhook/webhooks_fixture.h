@@ -183,6 +183,11 @@ class WebhooksFixture : public ::testing::Test {
       return in_state >= count;
     });
   }
+  // The message that tells of it may be there before the call that wrote it, and the state, has returned.
+  void AwaitDisabled(const std::string& endpoint, DisableReason reason) {
+    Await([&] { return webhooks_->GetEndpoint("m1", endpoint)->disabled.has_value(); });
+    EXPECT_EQ(webhooks_->GetEndpoint("m1", endpoint)->disabled->reason, reason);
+  }
 
   TempDir directory_;
   MovingClock clock_;

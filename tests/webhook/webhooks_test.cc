@@ -206,9 +206,7 @@ TEST_F(WebhooksTest, GoneDisablesTheEndpointAndTellsTheOthers) {
   Capture("pay_1");
   other.Await(1);
   EXPECT_THAT(other.messages().front().body, AllOf(HasSubstr("endpoint.disabled"), HasSubstr("gone")));
-  NW_ASSERT_OK_AND_ASSIGN(const WebhookEndpoint endpoint, webhooks_->GetEndpoint("m1", "gone"));
-  EXPECT_EQ(endpoint.state, EndpointState::kDisabled);
-  EXPECT_EQ(endpoint.disabled->reason, DisableReason::kGone);
+  AwaitDisabled("gone", DisableReason::kGone);
   AwaitState(DeliveryState::kDead, 1, "gone");
   // No messages are made for it any more.
   Capture("pay_2");
@@ -237,7 +235,7 @@ TEST_F(WebhooksTest, SustainedFailureDisablesAndEnablingGoesOn) {
   Start();
   clock_.Advance(absl::Hours(24 * 3));
   other.Await(1);
-  EXPECT_EQ(webhooks_->GetEndpoint("m1", "ep")->disabled->reason, DisableReason::kFailing);
+  AwaitDisabled("ep", DisableReason::kFailing);
   AwaitState(DeliveryState::kDead, 1, "ep");
 
   receiver.SetAnswer(Always(204));

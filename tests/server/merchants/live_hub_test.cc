@@ -170,8 +170,13 @@ TEST_F(LiveHubTest, NoGapAndNoCopyAtTheSeamOfWhatWasMissedAndWhatComes) {
   const Sequence start = host_.ledger->Head().sequence;
   std::atomic<bool> done = false;
   std::vector<std::string> expected;
+  std::vector<std::atomic<size_t>> seams(kReaders);
   std::thread writer([&] {
     for (int i = 0; i < kEvents; i += 3) {
+      // Every reader has its seams spread over the events, however slow it is.
+      for (const std::atomic<size_t>& of_reader : seams) {
+        while (of_reader < static_cast<size_t>(i) * 10 / kEvents) std::this_thread::yield();
+      }
       const std::string n = std::to_string(i);
       const auto result = host_.intake->Apply(
           std::vector<PaymentEvent>{Captured("a" + n, 100), Captured("b" + n, 5, 0, "m2"), Captured("c" + n, 7)});
@@ -182,7 +187,6 @@ TEST_F(LiveHubTest, NoGapAndNoCopyAtTheSeamOfWhatWasMissedAndWhatComes) {
     done = true;
   });
   std::vector<std::vector<std::string>> seen(kReaders);
-  std::vector<size_t> seams(kReaders);
   std::vector<std::thread> readers;
   for (int r = 0; r < kReaders; ++r) {
     readers.emplace_back([&, r] {
@@ -194,7 +198,7 @@ TEST_F(LiveHubTest, NoGapAndNoCopyAtTheSeamOfWhatWasMissedAndWhatComes) {
         // Some from before the seam, and, if there are any, some from behind it.
         for (int looks = 0; looks < 1 + r; ++looks) {
           for (const LiveEvent& event : reader.Take()) {
-            ASSERT_NE(event.name, "reset");
+            EXPECT_NE(event.name, "reset");
             if (event.name == "transaction") seen[r].push_back(event.id);
           }
           std::this_thread::yield();
