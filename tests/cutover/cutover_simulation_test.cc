@@ -24,7 +24,7 @@ SimulationResult Simulate(uint64_t seed, Sabotage sabotage = Sabotage::kNone) {
 
 TEST(CutoverSimulation, EveryPaymentIsPaidOnceByOneSystemWhateverHappens) {
   const uint64_t first = TestSeed();
-  const uint64_t worlds = TestOps(1'000);
+  const uint64_t worlds = TestOps(1'000 / TestStride());
   SimulationCounts counts;
   int failed = 0;
   for (uint64_t seed = first; seed < first + worlds && failed < 5; ++seed) {
