@@ -2,11 +2,11 @@
 //
 // The program: settings, the host, the routes, the listener; and on SIGTERM all of that backwards. See --help.
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <memory>

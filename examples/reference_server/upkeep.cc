@@ -77,7 +77,7 @@ void Upkeep::RunOnce() {
   metrics_.Sample(host_.ledger->Head().sequence, absl::Now());
 }
 
-absl::Status Upkeep::FinishPayouts() {
+absl::Status Upkeep::FinishPayouts() const {
   uint64_t after = 0;
   NW_ASSIGN_OR_RETURN(const std::optional<std::string> kept, host_.store->Get(kFinishedKey));
   if (kept.has_value()) std::from_chars(kept->data(), kept->data() + kept->size(), after);

@@ -32,7 +32,7 @@ class Upkeep {
   std::vector<std::string> trouble() const;
 
  private:
-  absl::Status FinishPayouts();
+  absl::Status FinishPayouts() const;
   enum class Part : uint8_t { kServing, kBeside };
   // Once for each failure that begins, not for each second that it lasts.
   void Note(const char* what, const absl::Status& status, Part part);

@@ -10,18 +10,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "examples/reference_server/text.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
 namespace {
 
 constexpr size_t kMaxIdempotencyKeyBytes = 64;
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
-bool IsAmong(std::string_view name, const std::vector<std::string_view>& allowed) {
-  return std::find(allowed.begin(), allowed.end(), name) != allowed.end();
-}
 
 template <typename... Parts>
 absl::Status Bad(std::string_view where, std::string_view name, const Parts&... parts) {

@@ -150,7 +150,7 @@ enum class Way : uint8_t { kUp, kDown };
 
 void AddAct(Router& router, Host& host, Way way, const char* verb, const char* name,
             std::vector<std::string_view> fields, Act act) {
-  fields.push_back("reason");
+  fields.emplace_back("reason");
   AddChange(router, host,
             {.pattern = absl::StrCat(kPath, "/", verb),
              .name = name,

@@ -12,9 +12,9 @@ namespace {
 
 // Why it should get no requests. What stands beside, such as the mirror, is no reason: its figures tell.
 std::vector<std::string> ReasonsNot(const Host& host, const Listener* listener, std::vector<std::string> reasons) {
-  if (listener == nullptr) reasons.push_back("the server is starting or ending");
-  if (host.payouts != nullptr && !host.payouts->status().ok()) reasons.push_back("payouts have stopped");
-  if (host.webhooks != nullptr && !host.webhooks->status().ok()) reasons.push_back("webhooks have stopped");
+  if (listener == nullptr) reasons.emplace_back("the server is starting or ending");
+  if (host.payouts != nullptr && !host.payouts->status().ok()) reasons.emplace_back("payouts have stopped");
+  if (host.webhooks != nullptr && !host.webhooks->status().ok()) reasons.emplace_back("webhooks have stopped");
   return reasons;
 }
 
@@ -34,15 +34,16 @@ void AddHealthRoutes(Router& router, Host& host, Metrics& metrics, const ServerO
               .handler = [](const Request&, const Caller&) {
                 return Uncached(JsonResponse({{"status", "ok"}}));
               }});
-  router.Add({.pattern = "/readyz",
-              .name = "getReadiness",
-              .scope = Scope::kPublic,
-              .unlimited = true,
-              .handler = [&host, listener, trouble = std::move(trouble)](const Request&, const Caller&) {
-                const std::vector<std::string> reasons = ReasonsNot(host, listener(), trouble());
-                if (reasons.empty()) return Uncached(JsonResponse({{"status", "ready"}}));
-                return Uncached(JsonResponse({{"status", "not ready"}, {"reasons", reasons}}, 503));
-              }});
+  router.Add(
+      {.pattern = "/readyz",
+       .name = "getReadiness",
+       .scope = Scope::kPublic,
+       .unlimited = true,
+       .handler = [&host, listener = std::move(listener), trouble = std::move(trouble)](const Request&, const Caller&) {
+         const std::vector<std::string> reasons = ReasonsNot(host, listener(), trouble());
+         if (reasons.empty()) return Uncached(JsonResponse({{"status", "ready"}}));
+         return Uncached(JsonResponse({{"status", "not ready"}, {"reasons", reasons}}, 503));
+       }});
   router.Add({.pattern = "/metrics",
               .name = "getMetrics",
               .scope = options.open_metrics ? Scope::kPublic : Scope::kOperatorRead,

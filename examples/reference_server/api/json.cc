@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/civil_time.h"
+#include "examples/reference_server/text.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -19,14 +20,8 @@ constexpr size_t kMaxNames = 1000;        // of one object, whose names are look
 constexpr size_t kMaxValues = 1'000'000;  // of one body: each takes some 50 bytes of memory, however short it is
 constexpr size_t kMaxLimit = 1000;
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
 std::string QuoteName(std::string_view name) {
   return absl::StrCat("'", absl::CHexEscape(ToAbsl(name.substr(0, 64))), "'");
-}
-
-bool IsAmong(std::string_view name, const std::vector<std::string_view>& allowed) {
-  return std::find(allowed.begin(), allowed.end(), name) != allowed.end();
 }
 
 std::string Joined(const std::vector<std::string_view>& names) {

@@ -34,7 +34,7 @@ struct LiveHubOptions {
 // more than one stream takes at once: then that ends early, and the reader goes on from its last id again. Thread-safe.
 class LiveHub {
  public:
-  LiveHub(const Ledger& ledger, const LiveHubOptions& options = {});
+  explicit LiveHub(const Ledger& ledger, const LiveHubOptions& options = {});
   ~LiveHub();  // Stop()
 
   // Begins to follow, on a thread of its own. FailedPrecondition if it has been started.

@@ -9,13 +9,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "examples/reference_server/text.h"
 #include "northwind/payout.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 bool IsOfPayout(EventType type) { return type >= EventType::kPayoutRequested && type <= EventType::kPayoutReturned; }
 

@@ -10,14 +10,13 @@
 #include "examples/reference_server/api/merchant_book.h"
 #include "examples/reference_server/api/merchant_reports.h"
 #include "examples/reference_server/api/routes.h"
+#include "examples/reference_server/text.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
 namespace {
 
 constexpr size_t kMaxAccountsLookedAt = 10'000;  // for one page of merchants
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 std::string Units(absl::int128 units) { return FormatUnits(units, 0); }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "examples/reference_server/api/body.h"
+#include "examples/reference_server/text.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
@@ -24,8 +25,6 @@ constexpr std::pair<Jitter, std::string_view> kJitters[] = {{Jitter::kNone, "non
 // The nanoseconds of a time must fit 63 bits.
 constexpr double kMostSeconds = 9e9;
 constexpr int64_t kMostCount = std::numeric_limits<uint32_t>::max();
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 Json NumberJson(double number) {
   if (number == std::floor(number) && std::abs(number) < 9e15) return static_cast<int64_t>(number);

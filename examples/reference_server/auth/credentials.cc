@@ -16,14 +16,13 @@
 #include "examples/reference_server/auth/rate_limiter.h"
 #include "examples/reference_server/auth/record.h"
 #include "examples/reference_server/auth/sessions.h"
+#include "examples/reference_server/text.h"
 #include "northwind/status.h"
 
 namespace northwind::server {
 namespace {
 
 constexpr absl::Duration kHousekeepingEvery = absl::Minutes(1);
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // All values of a field, which a request should have once at most.
 std::vector<std::string_view> AllOf(const Request& request, std::string_view name) {
@@ -34,7 +33,7 @@ std::vector<std::string_view> AllOf(const Request& request, std::string_view nam
   return values;
 }
 
-std::string_view Trimmed(std::string_view text) {
+std::string_view WithoutSpaces(std::string_view text) {
   const absl::string_view trimmed = absl::StripAsciiWhitespace(ToAbsl(text));
   return {trimmed.data(), trimmed.size()};
 }
@@ -45,7 +44,7 @@ std::vector<std::string_view> CookiesOf(const Request& request, std::string_view
   for (const std::string_view field : AllOf(request, "Cookie")) {
     for (size_t begin = 0; begin <= field.size();) {
       const size_t end = std::min(field.find(';', begin), field.size());
-      const std::string_view pair = Trimmed(field.substr(begin, end - begin));
+      const std::string_view pair = WithoutSpaces(field.substr(begin, end - begin));
       const size_t equals = pair.find('=');
       if (equals != std::string_view::npos && pair.substr(0, equals) == name) values.push_back(pair.substr(equals + 1));
       begin = end + 1;
@@ -58,7 +57,7 @@ std::vector<std::string_view> CookiesOf(const Request& request, std::string_view
 std::string_view BearerOf(std::string_view authorization) {
   constexpr std::string_view kScheme = "Bearer ";
   if (!absl::StartsWithIgnoreCase(ToAbsl(authorization), ToAbsl(kScheme))) return {};
-  return Trimmed(authorization.substr(kScheme.size()));
+  return WithoutSpaces(authorization.substr(kScheme.size()));
 }
 
 absl::Status CheckOptions(const CredentialsOptions& options) {

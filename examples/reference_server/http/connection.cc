@@ -30,6 +30,7 @@
 #include "examples/reference_server/http/request_id.h"
 #include "examples/reference_server/http/response_head.h"
 #include "examples/reference_server/http/tls_stream.h"
+#include "examples/reference_server/text.h"
 
 namespace northwind::server {
 namespace {
@@ -539,7 +540,6 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   // ---- Small things
 
   std::string_view Text() const { return {static_cast<const char*>(buffer_.data().data()), buffer_.size()}; }
-  static absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
   static Problem TimedOut() {
     return {.status = 408, .code = "request_timeout", .detail = "The request did not come in time."};
   }

@@ -72,7 +72,7 @@ class Listener::Core {
         acceptor_(asio::make_strand(hub_->io)),
         pause_(acceptor_.get_executor()),
         work_(hub_->io.get_executor()) {}
-  ~Core() { Stop(); }
+  ~Core() { Stop(); }  // NOLINT(bugprone-exception-escape): threads that cannot be joined are the end
 
   absl::Status Begin() {
     const ListenerOptions& options = hub_->options;

@@ -10,11 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "examples/reference_server/text.h"
 
 namespace northwind::server {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 absl::string_view PhraseOf(int status) {
   switch (status) {

@@ -27,6 +27,7 @@ namespace northwind::server {
 // socket's executor only. All handlers are void(error_code, size_t).
 class TlsStream {
  public:
+  // NOLINTNEXTLINE(readability-identifier-naming): Asio looks for it
   using executor_type = boost::asio::ip::tcp::socket::executor_type;
 
   TlsStream(boost::asio::ip::tcp::socket socket, SSL_CTX* context);

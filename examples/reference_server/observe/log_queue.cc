@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "examples/reference_server/observe/log_queue.h"
 
-#include <limits.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
