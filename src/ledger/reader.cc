@@ -244,6 +244,7 @@ absl::StatusOr<std::vector<TransactionView>> Reader::FindByReference(uint16_t co
 absl::StatusOr<std::vector<JournalRecord>> Reader::ReadJournal(Sequence after, size_t limit) const {
   const uint64_t head = view_.Head().sequence.value();
   std::vector<JournalRecord> records;
+  if (head > after.value()) records.reserve(std::min<uint64_t>(limit, head - after.value()));
   uint64_t next = after.value() + 1;
   while (next <= head && records.size() < limit) {
     NW_ASSIGN_OR_RETURN(const std::shared_ptr<const Block> block, journal_.Find(next));

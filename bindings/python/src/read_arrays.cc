@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -20,6 +22,8 @@ namespace {
 // Records that one thread reads at a time, and threads. Beyond that, the disk and the memory decide.
 constexpr uint64_t kStretch = 1 << 17;
 constexpr unsigned kMaxReaders = 4;
+// Of the journal: records that are still in the processor's cache when they are made rows of.
+constexpr uint64_t kPage = 256;
 
 struct RecordRow {
   uint64_t sequence = 0;
@@ -72,21 +76,21 @@ struct Rows {
   std::vector<PostingRow> postings;
 };
 
-void AppendBody(const AccountOpened& opened, RecordRow& row, Rows&) {
+void AppendBody(const AccountOpened& opened, RecordRow& row, std::vector<PostingRow>&) {
   row.type = RecordType::kAccountOpened;
   row.account = opened.id.value();
 }
-void AppendBody(const AccountChanged& changed, RecordRow& row, Rows&) {
+void AppendBody(const AccountChanged& changed, RecordRow& row, std::vector<PostingRow>&) {
   row.type = RecordType::kAccountChanged;
   row.account = changed.id.value();
 }
-void AppendBody(const HoldExpired& expired, RecordRow& row, Rows&) {
+void AppendBody(const HoldExpired& expired, RecordRow& row, std::vector<PostingRow>&) {
   row.type = RecordType::kHoldExpired;
   row.target = expired.hold.value();
   row.released = Low(expired.released.units());
   row.released_high = High(expired.released.units());
 }
-void AppendBody(const TransactionRecorded& recorded, RecordRow& row, Rows& rows) {
+void AppendBody(const TransactionRecorded& recorded, RecordRow& row, std::vector<PostingRow>& postings) {
   row.type = RecordType::kTransaction;
   row.kind = static_cast<uint8_t>(recorded.transaction.kind);
   row.outcome = static_cast<uint8_t>(recorded.outcome);
@@ -99,56 +103,76 @@ void AppendBody(const TransactionRecorded& recorded, RecordRow& row, Rows& rows)
   if (recorded.transaction.effective_at) row.effective_at = NanosOrNone(*recorded.transaction.effective_at);
   row.postings = static_cast<uint16_t>(recorded.moved.size());
   for (const Posting& posting : recorded.moved) {
-    rows.postings.push_back({row.sequence, Low(posting.amount.units()), High(posting.amount.units()),
-                             posting.debit.value(), posting.credit.value()});
+    postings.push_back({row.sequence, Low(posting.amount.units()), High(posting.amount.units()), posting.debit.value(),
+                        posting.credit.value()});
   }
 }
 
-// Records after `after`, up to `last`.
-absl::Status ReadStretch(const Ledger& ledger, uint64_t after, uint64_t last, Rows& rows) {
-  JournalReader reader = ledger.ReadJournal(Sequence(after));
-  rows.records.reserve(last - after);
-  rows.postings.reserve(last - after);
-  while (reader.position().value() < last) {
-    const size_t limit = std::min<uint64_t>(kMaxJournalPage, last - reader.position().value());
-    NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> page, reader.Next(std::min<size_t>(limit, 1000)));
+// What one thread reads at a time: records after `after`, up to `last`, each to its own row, and what they moved.
+struct Stretch {
+  uint64_t after = 0;
+  uint64_t last = 0;
+  std::vector<PostingRow> postings;
+  absl::Status status;
+  bool out_of_memory = false;
+};
+
+// `records` is the row of the first of them. `first_posting` is counted from the stretch's own first.
+absl::Status Read(const Ledger& ledger, Stretch& stretch, RecordRow* records) {
+  JournalReader reader = ledger.ReadJournal(Sequence(stretch.after));
+  while (reader.position().value() < stretch.last) {
+    const uint64_t left = stretch.last - reader.position().value();
+    NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> page, reader.Next(std::min(left, kPage)));
     for (const JournalRecord& record : page) {
-      RecordRow row{.sequence = record.sequence.value(),
-                    .recorded_at = absl::ToUnixNanos(record.recorded_at),
-                    .first_posting = rows.postings.size()};
-      std::visit([&](const auto& body) { AppendBody(body, row, rows); }, record.body);
-      rows.records.push_back(row);
+      RecordRow& row = records[record.sequence.value() - stretch.after - 1];
+      row.sequence = record.sequence.value();
+      row.recorded_at = absl::ToUnixNanos(record.recorded_at);
+      row.first_posting = stretch.postings.size();
+      std::visit([&](const auto& body) { AppendBody(body, row, stretch.postings); }, record.body);
     }
   }
   return absl::OkStatus();
 }
 
-// The same by several threads, each with stretches of its own, put together in order.
+// All of a round at the same time, the first by this thread.
+void ReadRound(const Ledger& ledger, std::vector<Stretch>& round, RecordRow* records) {
+  const auto read = [&ledger, records, first = round.front().after](Stretch& stretch) {
+    try {
+      stretch.status = Read(ledger, stretch, records + (stretch.after - first));
+    } catch (const std::bad_alloc&) {
+      stretch.out_of_memory = true;
+    }
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(round.size());
+  for (size_t i = 1; i < round.size() && round[i].after < round[i].last; ++i) {
+    threads.emplace_back(read, std::ref(round[i]));
+  }
+  read(round.front());
+  for (std::thread& thread : threads) thread.join();
+}
+
+// By several threads, in rounds of stretches that are put together in order.
 absl::Status ReadAll(const Ledger& ledger, uint64_t after, uint64_t last, Rows& rows, std::exception_ptr& raised) {
   const unsigned readers = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxReaders);
-  while (after < last) {
-    std::vector<Rows> parts(readers);
-    std::vector<absl::Status> statuses(readers);
-    std::vector<std::thread> threads;
-    for (unsigned i = 0; i < readers && after < last; ++i) {
-      const uint64_t end = std::min(last, after + kStretch);
-      const auto read = [&ledger, after, end, &part = parts[i], &status = statuses[i]] {
-        status = ReadStretch(ledger, after, end, part);
-      };
-      after = end;
-      if (after == last || i + 1 == readers) {
-        read();
-      } else {
-        threads.emplace_back(read);
-      }
+  rows.records.resize(last - after);
+  rows.postings.reserve(last - after);
+  std::vector<Stretch> round(readers);
+  for (uint64_t at = after; at < last;) {
+    const uint64_t begin = at;
+    for (Stretch& stretch : round) {
+      stretch.postings.clear();  // with their memory
+      stretch.after = at;
+      at = stretch.last = std::min(last, at + kStretch);
     }
-    for (std::thread& thread : threads) thread.join();
-    for (unsigned i = 0; i < readers; ++i) {
-      NW_RETURN_IF_ERROR(statuses[i]);
-      const uint64_t before = rows.postings.size();
-      for (RecordRow& row : parts[i].records) row.first_posting += before;
-      rows.records.insert(rows.records.end(), parts[i].records.begin(), parts[i].records.end());
-      rows.postings.insert(rows.postings.end(), parts[i].postings.begin(), parts[i].postings.end());
+    ReadRound(ledger, round, rows.records.data() + (begin - after));
+    for (const Stretch& stretch : round) {
+      if (stretch.out_of_memory) throw std::bad_alloc();
+      NW_RETURN_IF_ERROR(stretch.status);
+      for (uint64_t i = stretch.after; i < stretch.last; ++i) {
+        rows.records[i - after].first_posting += rows.postings.size();
+      }
+      rows.postings.insert(rows.postings.end(), stretch.postings.begin(), stretch.postings.end());
     }
     if (Ending()) return absl::CancelledError("Python is ending");
     try {
