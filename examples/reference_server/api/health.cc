@@ -26,7 +26,8 @@ Response Uncached(Response response) {
 }  // namespace
 
 void AddHealthRoutes(Router& router, Host& host, Metrics& metrics, const ServerOptions& options,
-                     std::function<const Listener*()> listener, std::function<std::vector<std::string>()> trouble) {
+                     const std::function<const Listener*()>& listener,
+                     std::function<std::vector<std::string>()> trouble) {
   router.Add({.pattern = "/healthz",
               .name = "getHealth",
               .scope = Scope::kPublic,
@@ -34,16 +35,15 @@ void AddHealthRoutes(Router& router, Host& host, Metrics& metrics, const ServerO
               .handler = [](const Request&, const Caller&) {
                 return Uncached(JsonResponse({{"status", "ok"}}));
               }});
-  router.Add(
-      {.pattern = "/readyz",
-       .name = "getReadiness",
-       .scope = Scope::kPublic,
-       .unlimited = true,
-       .handler = [&host, listener = std::move(listener), trouble = std::move(trouble)](const Request&, const Caller&) {
-         const std::vector<std::string> reasons = ReasonsNot(host, listener(), trouble());
-         if (reasons.empty()) return Uncached(JsonResponse({{"status", "ready"}}));
-         return Uncached(JsonResponse({{"status", "not ready"}, {"reasons", reasons}}, 503));
-       }});
+  router.Add({.pattern = "/readyz",
+              .name = "getReadiness",
+              .scope = Scope::kPublic,
+              .unlimited = true,
+              .handler = [&host, listener, trouble = std::move(trouble)](const Request&, const Caller&) {
+                const std::vector<std::string> reasons = ReasonsNot(host, listener(), trouble());
+                if (reasons.empty()) return Uncached(JsonResponse({{"status", "ready"}}));
+                return Uncached(JsonResponse({{"status", "not ready"}, {"reasons", reasons}}, 503));
+              }});
   router.Add({.pattern = "/metrics",
               .name = "getMetrics",
               .scope = options.open_metrics ? Scope::kPublic : Scope::kOperatorRead,

@@ -40,7 +40,8 @@ void AddCutoverRoutes(Router& router, Host& host);
 // /healthz, /readyz, /metrics. `listener`: null before there is one, and when it is about to end; `trouble`: sentences, what else keeps the
 // server from being ready.
 void AddHealthRoutes(Router& router, Host& host, Metrics& metrics, const ServerOptions& options,
-                     std::function<const Listener*()> listener, std::function<std::vector<std::string>()> trouble);
+                     const std::function<const Listener*()>& listener,
+                     std::function<std::vector<std::string>()> trouble);
 // The pages of the portal and of the operators' console, which are in the binary.
 void AddPageRoutes(Router& router, const ServerOptions& options);
 
