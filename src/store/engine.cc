@@ -10,6 +10,7 @@
 #include "src/store/cursor.h"
 #include "src/store/directory.h"
 #include "src/store/engine_rep.h"
+#include "src/store/manifest_tail.h"
 #include "src/store/options.h"
 #include "src/store/rocks_status.h"
 #include "src/store/write_set.h"
@@ -100,6 +101,7 @@ absl::Status Engine::Checkpoint(const std::string& directory) {
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
     // 0: always flush first, so that no log goes into the copy; a hard link to a log still being written would.
     NW_RETURN_IF_ERROR(ToStatus(checkpoint->CreateCheckpoint(staging, 0), "checkpoint of " + path() + " to " + target));
+    NW_RETURN_IF_ERROR(MakeFirstLog(env, staging));
     NW_RETURN_IF_ERROR(MarkDirectory(env, staging));
     NW_RETURN_IF_ERROR(ToStatus(env.RenameFile(staging, target), "renaming " + staging + " to " + target));
     return SyncDirectory(env, parent);

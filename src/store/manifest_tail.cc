@@ -82,15 +82,18 @@ std::optional<SoundPart> ReadSoundPart(const ScannedLog& scanned) {
 
 // Each of the following answers what speaks against the state; nothing if nothing does.
 
-std::string FaultOfColumnFamilies(const VersionState& state, const std::map<uint64_t, std::string>& logs) {
-  const bool empty = std::all_of(logs.begin(), logs.end(), [](const auto& log) { return log.second.empty(); });
-  if (empty) return "";  // a store in the making
+std::string MissingColumnFamily(const VersionState& state) {
   for (size_t space = 0; space < kSpaceCount; ++space) {
     if (space >= kFirstDerivedSpace && space < kEndOfDerivedSpaces) continue;
     const std::string_view name = SpaceName(static_cast<Space>(space));
-    if (!state.Has(name)) return absl::StrCat("column family ", ToAbsl(name), " is not among what comes before");
+    if (!state.Has(name)) return absl::StrCat("column family ", ToAbsl(name), " is not in it");
   }
   return "";
+}
+
+std::string FaultOfColumnFamilies(const VersionState& state, const std::map<uint64_t, std::string>& logs) {
+  const bool empty = std::all_of(logs.begin(), logs.end(), [](const auto& log) { return log.second.empty(); });
+  return empty ? "" : MissingColumnFamily(state);  // empty: a store in the making
 }
 
 std::string FaultOfTables(const VersionState& state, rocksdb::Env& env, const std::string& directory) {
@@ -106,13 +109,17 @@ std::string FaultOfTables(const VersionState& state, rocksdb::Env& env, const st
   return "";
 }
 
+std::string FaultOfFirstLog(const VersionState& state, uint64_t manifest_number,
+                            const std::map<uint64_t, std::string>& logs) {
+  const uint64_t first = state.FirstLog();
+  if (logs.contains(first) || (first < manifest_number - 1 && logs.contains(manifest_number - 1))) return "";
+  return absl::StrFormat("log %06d is not there any more", std::max(first, manifest_number - 1));
+}
+
 // A write in a log begins with its first sequence number (le64) and how many it takes (le32).
 std::string FaultOfLogs(const VersionState& state, uint64_t manifest_number,
                         const std::map<uint64_t, std::string>& logs) {
-  const uint64_t first = state.FirstLog();
-  if (!logs.contains(first) && !(first < manifest_number - 1 && logs.contains(manifest_number - 1))) {
-    return absl::StrFormat("log %06d is not there any more", std::max(first, manifest_number - 1));
-  }
+  if (std::string fault = FaultOfFirstLog(state, manifest_number, logs); !fault.empty()) return fault;
   std::optional<uint64_t> next;
   for (const auto& [number, log] : logs) {
     for (const LogRecord& write : JoinFragments(ScanLog(log).before).records) {
@@ -157,6 +164,26 @@ absl::StatusOr<std::string> FaultOf(const SoundPart& sound, const Manifest& mani
   return "";
 }
 
+// What speaks against a manifest that ends here, without damage: a whole record is all that is left where one was cut off, and to RocksDB
+// that is all there ever was. What a crash leaves passes: a change that is not in the manifest has not deleted anything yet.
+absl::StatusOr<std::string> FaultOfTheEnd(const VersionState& state, uint64_t manifest_number, rocksdb::Env& env,
+                                          const std::string& directory) {
+  if (state.next_file_number <= manifest_number) return "it was longer when it came into use";
+  NW_ASSIGN_OR_RETURN(const auto logs, ListLogs(env, directory, 0));
+  const std::string missing = MissingColumnFamily(state);
+  if (missing.empty()) return FaultOfFirstLog(state, manifest_number, logs);
+  // A store in the making has written nothing yet.
+  for (const auto& [number, path] : logs) {
+    uint64_t size = 0;
+    NW_RETURN_IF_ERROR(ToStatus(env.GetFileSize(path, &size), "looking at " + path));
+    if (size > 0) return missing;
+  }
+  std::vector<std::string> names;
+  NW_RETURN_IF_ERROR(ToStatus(env.GetChildren(directory, &names), "listing " + directory));
+  const bool tables = std::any_of(names.begin(), names.end(), [](const auto& name) { return name.ends_with(".sst"); });
+  return tables ? missing : "";
+}
+
 absl::Status Cut(rocksdb::Env& env, const std::string& directory, const Manifest& manifest, size_t end) {
   // RocksDB's name for files that it may delete when it opens the store.
   const std::string scratch = directory + absl::StrFormat("/%06d.dbtmp", manifest.number);
@@ -175,7 +202,13 @@ absl::StatusOr<std::optional<uint64_t>> CutHolesFromManifest(rocksdb::Env& env, 
   const ScannedLog scanned = ScanLog(manifest->content);
   const bool holes = scanned.damage != kNowhere && HasSectorOfZeros(manifest->content, scanned.damage);
   const std::optional<SoundPart> sound = ReadSoundPart(scanned);
-  if (!holes) return sound.has_value() ? std::optional(sound->state.FirstLog()) : std::nullopt;
+  if (!holes) {
+    if (!sound.has_value()) return std::nullopt;
+    NW_ASSIGN_OR_RETURN(const std::string fault, FaultOfTheEnd(sound->state, manifest->number, env, directory));
+    if (fault.empty()) return sound->state.FirstLog();
+    return Error(absl::StatusCode::kDataLoss, "store ", directory, " has lost the end of ", manifest->path, ": ",
+                 fault);
+  }
 
   std::string fault = "what comes before cannot be read";
   if (sound.has_value()) {
@@ -187,6 +220,17 @@ absl::StatusOr<std::optional<uint64_t>> CutHolesFromManifest(rocksdb::Env& env, 
   }
   NW_RETURN_IF_ERROR(Cut(env, directory, *manifest, sound->end));
   return sound->state.FirstLog();
+}
+
+absl::Status MakeFirstLog(rocksdb::Env& env, const std::string& directory) {
+  const std::optional<Manifest> manifest = ReadManifest(env, directory);
+  const std::optional<SoundPart> sound =
+      manifest.has_value() ? ReadSoundPart(ScanLog(manifest->content)) : std::nullopt;
+  if (!sound.has_value()) return Error(absl::StatusCode::kDataLoss, "the manifest of ", directory, " cannot be read");
+  NW_ASSIGN_OR_RETURN(const auto logs, ListLogs(env, directory, 0));
+  if (FaultOfFirstLog(sound->state, manifest->number, logs).empty()) return absl::OkStatus();
+  const std::string path = directory + absl::StrFormat("/%06d.log", sound->state.FirstLog());
+  return ToStatus(rocksdb::WriteStringToFile(&env, "", path, /*should_sync=*/true), "making " + path);
 }
 
 }  // namespace northwind::internal

@@ -15,7 +15,9 @@ namespace northwind::internal {
 
 // Cuts the current manifest of a store that is closed back to the beginning of its last change, if that has sectors of
 // zeros (log_tail.h says where they come from), and it is certain that nothing is lost by it. DataLoss if it is not
-// certain; then the manifest is as it was. A manifest without such sectors is left to RocksDB. Returns the number of the
+// certain; then the manifest is as it was. A manifest without such sectors is left to RocksDB, unless it is shorter than it was: DataLoss if
+// it has not all that it held when it became the current one, if it lacks a space that is not derived although there are tables or writes, or
+// if it begins with a log that is not there any more. Returns the number of the
 // first log that RocksDB will read, if that is known.
 //
 // Nothing is lost if the manifest before the damage describes a state that is whole. All that a change does to the
@@ -33,6 +35,9 @@ namespace northwind::internal {
 //
 // The cut is made durable in one step, by a rename; a crash leaves the manifest as it was, or cut.
 absl::StatusOr<std::optional<uint64_t>> CutHolesFromManifest(rocksdb::Env& env, const std::string& directory);
+
+// In a copy of a store that has no log at all: the first one, empty. That it is there says that nothing is missing before it.
+absl::Status MakeFirstLog(rocksdb::Env& env, const std::string& directory);
 
 }  // namespace northwind::internal
 

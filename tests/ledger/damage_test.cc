@@ -440,6 +440,34 @@ TEST_F(LedgerFiles, FilesCutShortOrMissingAreFoundOrWithoutEffect) {
   Report();
 }
 
+// Where a whole record ends, RocksDB takes what is left for all there ever was: an empty store, or one of long ago. A copy, which has
+// next to nothing in its log, is what somebody may have copied on, and not to the end.
+TEST_F(LedgerFiles, AManifestCutShortAnywhereIsFoundOrWithoutEffect) {
+  Random& random = writing_->random();
+  {
+    NW_ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(Options(directory_ / "built")));
+    NW_ASSERT_OK_AND_ASSIGN(const auto ledger, Ledger::Open(*store, writing_->options()));
+    ASSERT_THAT(ledger->Checkpoint(directory_ / "copy"), IsOk());
+  }
+  for (const bool copy : {false, true}) {
+    if (copy) {
+      std::filesystem::remove_all(directory_ / "good");
+      std::filesystem::rename(directory_ / "copy", directory_ / "good");
+    }
+    for (const std::string& name : Files()) {
+      if (!name.starts_with("MANIFEST")) continue;
+      const auto size = std::filesystem::file_size(directory_ / ("good/" + name));
+      const uint64_t step = 7 * TestStride();
+      for (uint64_t left = random.Below(step); left < size; left += step) {
+        ASSERT_NO_FATAL_FAILURE(
+            Try((copy ? "a copy's " : "") + name + " cut to " + std::to_string(left), false,
+                [&](const std::string& path) { std::filesystem::resize_file(path + "/" + name, left); }));
+      }
+    }
+  }
+  Report();
+}
+
 TEST_F(LedgerFiles, TablesThatChangedPlacesAreFoundOrWithoutEffect) {
   std::vector<std::string> tables;
   for (const std::string& name : Files()) {
