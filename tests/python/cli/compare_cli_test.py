@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""northwind compare and cutover."""
+"""northwind compare."""
 
 import csv
 import datetime
@@ -47,44 +47,3 @@ def test_a_day_from_rows_to_an_explanation(compared):
     compared("cutover", "begin", *SALT)
     tomorrow = (DAY + datetime.timedelta(days=1)).isoformat()
     assert "a cutover has begun here" in compared.complains("compare", "close", tomorrow, "--actor", "ann", *run, status=4)
-
-
-def test_a_cutover_is_begun_once_looked_at_and_taken_back(settled):
-    assert "no cutover has begun" in settled.complains("cutover", "status", *SALT, status=4)
-    settled("cutover", "begin", *SALT)
-    assert "already" in settled.complains("cutover", "begin", *SALT, status=4)
-    settled.complains("cutover", "status", "--salt", "other", status=4)
-    assert "which salt?" in settled.complains("cutover", "status", status=2)
-    who = ["--actor", "ann", "--reason", "to try"]
-    settled("cutover", "add-merchants", "m_1", "m_2", "m_3", "--actor", "ann", *SALT)
-    with northwind.Ledger(settled.store) as ledger, northwind.Cutover(ledger.store, "2026-spring") as cutover:
-        cutover.force_raise(10_000, "ann", "test")
-        cutover.assign([("po_9", "m_1")])
-    status = settled("cutover", "status", *SALT, "--json").json()
-    assert (status["merchants"], status["threshold"], status["residue"]) == (3, 10_000, 1)
-    assert settled("cutover", "find", "po_9", *SALT, "--json").json()["system"] == "northwind"
-    preview = settled("cutover", "preview", "0", *SALT, "--json").json()
-    assert (preview["now"], preview["then"]) == (3, 0) and sorted(preview["moved"]) == ["m_1", "m_2", "m_3"]
-    assert settled("cutover", "override", "m_2", "deny", *who, *SALT, "--json").json()["denied"] == 1
-    assert settled("cutover", "override", "m_2", "none", *who, *SALT, "--json").json()["denied"] == 0
-    assert settled("cutover", "lower", "500", *who, *SALT, "--json").json()["threshold"] == 500
-    assert settled("cutover", "route-to-batch", *who, *SALT, "--json").json()["routed_to_batch"] is True
-    assert settled("cutover", "stop-sending", *who, *SALT, "--json").json()["sending_stopped"] is True
-    assert settled("cutover", "resume-sending", *who, *SALT, "--json").json()["sending_stopped"] is False
-    lines = settled("cutover", "log", *SALT, "--json").rows()
-    assert [line["number"] for line in lines] == list(range(1, len(lines) + 1))
-    assert [line["action"] for line in lines][-4:] == ["lower", "route_to_batch", "stop_sending", "resume_sending"]
-    assert all(line["actor"] == "ann" for line in lines[1:])
-    assert "is none of allow, deny" in settled.complains("cutover", "override", "m_2", "maybe", *who, *SALT, status=2)
-    settled.complains("cutover", "lower", "9000", *who, *SALT, status=5)
-
-
-def test_residue_with_claims_in_postgres(settled, postgres):
-    northwind.PostgresClaims.migrate(postgres)
-    with northwind.Ledger(settled.store) as ledger, northwind.Cutover(ledger.store, "2026-spring") as cutover:
-        cutover.add_merchants(["m_1"], "ann")
-        cutover.force_raise(10_000, "ann", "test")
-        cutover.assign([("po_9", "m_1")])
-    [row] = settled("cutover", "residue", "--claims", postgres, *SALT, "--json").rows()
-    assert (row["id"], row["claimed_by"]) == ("po_9", None)
-    settled.complains("cutover", "residue", "--claims", "host=/nonexistent", *SALT, status=6)

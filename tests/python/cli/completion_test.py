@@ -39,6 +39,11 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("northwind payouts --state su", {"submitted"}, {"paid"}),
         ("northwind export -o ", {"one.jsonl", "two.csv"}, {"jsonl"}),
         ("northwind settle o", {"one.jsonl"}, {"two.csv", "--each"}),
+        ("northwind cutover ", {"raise", "hand-back", "resume-routing", "residue"}, {"sync", "one.jsonl"}),
+        ("northwind cutover raise --", {"--force", "--yes", "--mapping", "--salt", "--claims"}, {"--threshold"}),
+        ("northwind cutover hand-back --a", {"--actor", "--all"}, {"--force"}),
+        ("northwind cutover override m_1 ", {"allow", "deny", "none"}, {"one.jsonl"}),
+        ("northwind cutover preview 500 --values ", {"two.csv"}, {"--salt"}),
         ("northwind completion ", {"bash", "zsh"}, {"one.jsonl"}),
     ],
 )

@@ -92,6 +92,11 @@ def build_parser() -> Parser:
         for action in page._actions:
             if isinstance(action, argparse._SubParsersAction):
                 leaves = list(action.choices.values())
+                for choice in action._choices_actions:
+                    leaf = action.choices[choice.dest]
+                    leaf.description = f"{choice.help[0].upper()}{choice.help[1:]}." if choice.help else None
+                    examples = [line for line in command.EXAMPLES if f"northwind {command.NAME} {choice.dest} " in line]
+                    leaf.epilog = _examples(examples) if examples else None
         for leaf in leaves:
             _common(leaf)
         page.set_defaults(run=command.run)

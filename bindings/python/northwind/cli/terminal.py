@@ -11,6 +11,7 @@ import time
 import types
 import typing
 
+from . import exits
 from .values import shown, size
 
 # Rows that decide how wide the columns of a table are. A longer list is printed as it comes.
@@ -51,6 +52,23 @@ class Output:
         """A remark that is no result: on standard error."""
         if not self.quiet:
             sys.stderr.write(f"northwind: {text}\n")
+
+    def can_ask(self, yes: bool, what: str) -> None:
+        """To be called before anything is shown that somebody is to say yes to."""
+        if not yes and not sys.stdin.isatty():
+            raise exits.Complaint(exits.USAGE, f"{what} asks before it changes anything, and there is no terminal: give --yes")
+
+    def confirmed(self, yes: bool, question: str) -> bool:
+        """Whether somebody at the terminal says yes, or --yes did."""
+        if yes:
+            return True
+        self.stream.flush()
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return True
+        self.note("nothing was changed")
+        return False
 
     def heading(self, text: str) -> None:
         self.line(f"\x1b[1m{text}\x1b[0m" if self._bold else text)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import itertools
 import json
@@ -12,10 +11,10 @@ import typing
 
 import northwind
 
-from .. import exits
+from .. import exits, parallel
 from ..opening import cutover_has_begun, ledger
 from ..terminal import Column, Output, Row
-from ..values import duration, member, positive, stamp
+from ..values import member, positive, stamp
 
 NAME = "compare"
 HELP = "the parallel run with a batch system: take rows in, close days, see what differs"
@@ -66,22 +65,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     page.add_argument("last", metavar="LAST", type=_day)
     page.add_argument("--html", action="store_true", help="HTML instead of text")
     for page in actions.choices.values():
-        page.add_argument("--mapping", metavar="FILE", required=True, help="what the batch's columns mean, in JSON")
-        page.add_argument("--gate-days", metavar="N", type=positive, help="clean days that the gate wants")
-        page.add_argument("--close-after", metavar="TIME", type=duration, help="how long after its end a day may be closed")
-        page.add_argument("--no-totals", action="store_true", help="days may be closed without totals of the batch")
-
-
-@contextlib.contextmanager
-def _run(options: argparse.Namespace) -> typing.Iterator[tuple[northwind.ParallelRun, bool]]:
-    with open(options.mapping, encoding="utf-8") as file:
-        mapping = file.read()
-    given: dict[str, typing.Any] = {"gate_days": options.gate_days, "close_after": options.close_after}
-    given = {name: value for name, value in given.items() if value is not None}
-    if options.no_totals:
-        given["needs_totals"] = False
-    with ledger(options) as opened, northwind.ParallelRun(opened, mapping, **given) as run:
-        yield run, cutover_has_begun(opened.store)
+        parallel.settings(page)
 
 
 def _ingest(run: northwind.ParallelRun, options: argparse.Namespace, output: Output) -> None:
@@ -138,11 +122,11 @@ def _show(found: northwind.Discrepancy, output: Output) -> None:
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    with _run(options) as (compared, moved):
+    with ledger(options) as opened, parallel.running(options, opened, begins=options.action in ("ingest", "close")) as compared:
         if options.action == "ingest":
             _ingest(compared, options, output)
         elif options.action == "close":
-            if moved:
+            if cutover_has_begun(opened.store):
                 raise exits.Complaint(exits.STATE, "a cutover has begun here: days are closed by the service, which knows who pays what")
             compared.catch_up()
             row = _figures(compared.close_day(options.day, options.actor))
@@ -161,10 +145,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         elif options.action == "show":
             _show(compared.discrepancy(options.id), output)
         elif options.action == "gate":
-            gate = compared.gate()
-            row = {"open": gate.open, "reasons": list(gate.reasons), "days": [day.isoformat() for day in gate.days]}
-            output.facts(row, [("gate", "open" if gate.open else "shut"), *(("because", reason) for reason in gate.reasons)])
-            return exits.OK if gate.open else exits.NO
+            return parallel.show_gate(compared.gate(), output)
         elif options.action == "report":
             report = compared.report(options.first, options.last)
             output.stream.write(report.json() if output.as_json else report.html() if options.html else report.text())
