@@ -41,6 +41,24 @@ def test_it_follows_what_others_write_and_lets_them_write(settled):
     assert "Traceback" not in err and err.endswith("northwind: interrupted; what was committed stays\n")
 
 
+def test_a_follower_ends_when_its_reader_goes_away_though_nothing_is_recorded(settled):
+    follower = settled.start("tail", "-f", "-n", "1", "--interval", "1m", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert follower.stdout.readline()
+        follower.stdout.close()
+        assert (follower.stderr.read(), follower.wait(30)) == ("", 141)
+    finally:
+        follower.kill()
+        follower.wait()
+        follower.stderr.close()
+
+
+def test_the_interval_has_bounds(settled):
+    for text in ("1ms", "2m", "soon"):
+        settled.complains("tail", "-f", "--interval", text, status=2)
+    assert settled("tail", "--interval", "10ms", "-n", "1").out
+
+
 def test_all_kinds_of_records_have_a_line(cli):
     now = [1_700_000_000_000_000_000]
     with northwind.Ledger(cli.store, clock=lambda: now[0]) as ledger:

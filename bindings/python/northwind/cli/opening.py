@@ -62,7 +62,10 @@ def in_use(path: str) -> bool:
 
 
 def _open_store(options: argparse.Namespace, path: str, create: bool, mode: northwind.StoreMode) -> northwind.Store:
-    """One process has a store open at a time. Another command lets it go soon; a service does not."""
+    """One process has a store open at a time. Another command lets it go soon; a service does not.
+
+    To wait for the lock itself would be to hold it, and to give it up before the store is opened: that is no better than to try now and then.
+    """
     settings: dict[str, typing.Any] = {}
     if options.free_space_floor is not None:
         settings["free_space_floor_bytes"] = options.free_space_floor << 20

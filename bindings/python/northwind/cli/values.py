@@ -60,6 +60,18 @@ def duration(text: str) -> datetime.timedelta:
     return datetime.timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
 
 
+def within(least: str, most: str) -> typing.Callable[[str], datetime.timedelta]:
+    """A duration with bounds, both of them allowed."""
+
+    def read(text: str) -> datetime.timedelta:
+        found = duration(text)
+        if not duration(least) <= found <= duration(most):
+            raise argparse.ArgumentTypeError(f"{text} is not from {least} to {most}")
+        return found
+
+    return read
+
+
 def member(kind: type[northwind.enums._Enum]) -> typing.Callable[[str], typing.Any]:
     """Reads a member of an enumeration by its lower-case name."""
 

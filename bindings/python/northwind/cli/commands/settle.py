@@ -167,6 +167,7 @@ def _from_queue(parts: Settling, options: argparse.Namespace, output: Output) ->
                     raise stats.error
                 progress.at(stats.deleted)
                 if options.follow:
+                    # There is nothing to wait for: a source that halts wakes nobody, and one that is drained is so at once.
                     time.sleep(_PROGRESS_SECONDS)
         except (KeyboardInterrupt, exits.Terminated):
             # That is how following ends.
