@@ -215,3 +215,15 @@ def test_after_a_cutover_has_begun_a_closing_asks_who_pays(yesterday, postgres):
     assert yesterday("compare", "gate", *RUN, "--json").json()["open"] is True
     yesterday.complains("compare", "close", day, *who, *RUN, "--claims", "host=/nonexistent", status=6)
     yesterday.complains("compare", "close", day, *who, *RUN, "--salt", "another", status=4)
+
+
+def test_a_file_with_a_line_that_is_no_row_is_not_taken_in(yesterday):
+    with open(yesterday.directory / "rows.csv", "a", newline="") as file:
+        csv.writer(file).writerows([*(row(f"q{n}", "1.00", day=yesterday.day) for n in range(10_001)), ["CAP:z"]])
+    assert "rows.csv: line 10005" in yesterday.complains("compare", "ingest", "nightly", "rows.csv", *RUN, status=5)
+    assert yesterday("compare", "days", yesterday.day.isoformat(), yesterday.day.isoformat(), *RUN, "--json").json()["assets"]["USD/2"]["theirs"]["ingested"]["count"] == 2
+
+
+def test_days_from_the_end_to_the_beginning(yesterday):
+    for action in (["days"], ["report"], ["sign-off", "--actor", "ann"]):
+        assert "is before" in yesterday.complains("compare", *action, "2026-03-02", "2026-03-01", *RUN, status=2)

@@ -135,7 +135,7 @@ def test_what_is_no_way_up(compared):
     assert "the next stage is 500" in compared("cutover", "raise", "2500", "--yes", *RUN, *WHO, *SALT, status=4).err
     assert "needs a threshold" in compared.complains(*up, "--force", status=2)
     assert "which mapping?" in compared.complains(*up, status=2)
-    compared.complains(*up, "--force", "10001", status=5)
+    compared.complains(*up, "--force", "10001", status=2)
     assert "--reason" in compared.complains("cutover", "raise", "--force", "500", "--yes", "--actor", "ann", *SALT, status=2)
     compared("cutover", "raise", "--force", "500", "--yes", "--actor", "ann", "--reason", "", *SALT, status=5)
     assert status_of(compared)["threshold"] == 0
@@ -194,6 +194,16 @@ def test_a_preview_by_values_of_a_file(compared):
     assert "their money  0.00 USD → 5.00 USD of 7.50 USD\nmoves        m1\n" in text
     (compared.directory / "march.csv").write_text("m1,USD/2,5.00\n")
     assert "row 1" in compared.complains("cutover", "preview", "5000", "--values", "march.csv", *SALT, status=5)
+
+
+def test_what_goes_down_and_cannot_be_written_does_not_hold_and_says_so(settled):
+    settled("cutover", "begin", *SALT)
+    before = status_of(settled)
+    for action in ("route-to-batch", "stop-sending"):
+        sentence = settled.complains("cutover", action, *WHO, *SALT, "--free-space-floor", 1 << 40, status=6)
+        assert "so nothing is changed" in sentence and "free space" in sentence
+    after = status_of(settled)
+    assert {**after, "at": None} == {**before, "at": None} and log_of(settled) == []
 
 
 def test_the_log_after_a_line(settled):

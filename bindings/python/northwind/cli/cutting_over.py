@@ -10,6 +10,7 @@ import typing
 import northwind
 
 from . import claiming, exits, parallel
+from .lines import text_file
 from .terminal import Column, Output, Row
 from .values import money, stamp
 
@@ -263,14 +264,14 @@ def _merchants(options: argparse.Namespace) -> list[str]:
         raise exits.Complaint(exits.USAGE, "which merchants? Name them, or give --file")
     if options.merchants:
         return list(options.merchants)
-    with open(0 if options.file == "-" else options.file, encoding="utf-8", closefd=options.file != "-") as file:
+    with text_file(options.file) as file:
         try:
             return [name for line in file if (name := line.strip())]
         except UnicodeDecodeError as error:
             raise exits.Complaint(exits.BAD_INPUT, f"{options.file}: {exits.sentence_of(error)}") from None
 
 
-def _simple(cutover: northwind.Cutover, options: argparse.Namespace, output: Output) -> None:
+def _make(cutover: northwind.Cutover, options: argparse.Namespace) -> None:
     if options.action == "lower":
         cutover.lower(options.threshold, options.actor, options.reason)
     elif options.action == "advance-epoch":
@@ -283,6 +284,22 @@ def _simple(cutover: northwind.Cutover, options: argparse.Namespace, output: Out
         cutover.set_override(options.merchant, options.value, options.actor, options.reason)
     else:
         getattr(cutover, options.action.replace("-", "_"))(options.actor, options.reason)
+
+
+def _decides(status: northwind.CutoverStatus) -> tuple[int, bool, bool]:
+    return status.threshold, status.routed_to_batch, status.sending_stopped
+
+
+def _simple(cutover: northwind.Cutover, options: argparse.Namespace, output: Output) -> None:
+    before = _decides(cutover.status())
+    try:
+        _make(cutover, options)
+    except northwind.Error as error:
+        if _decides(cutover.status()) == before:
+            raise
+        # What goes down and cannot be written holds as long as the process lives: of a service, that is. This one ends now.
+        sentence = f"this command closes the store, so nothing is changed: {exits.sentence_of(error)}"
+        raise exits.Complaint(exits.status_of(error) or exits.LATER, sentence) from None
     show_status(cutover, options, output)
 
 

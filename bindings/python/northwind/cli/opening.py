@@ -30,6 +30,9 @@ class InUse(exits.Complaint):
 
 
 def store_path(options: argparse.Namespace) -> str:
+    if options.store == "":
+        # Such as of a variable that is not set: not a reason to take another store.
+        raise exits.Complaint(exits.USAGE, "--store is empty")
     path = options.store or os.environ.get("NORTHWIND_STORE")
     if not path:
         raise exits.Complaint(exits.USAGE, "which store? Give --store DIRECTORY, or set NORTHWIND_STORE")

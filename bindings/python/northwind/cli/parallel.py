@@ -12,16 +12,17 @@ import northwind
 
 from . import exits
 from .terminal import Output, Row
-from .values import duration, positive
+from .values import duration, whole
 
 _META = "nw/compare/meta"
+_days = whole(1, 365)
 
 
 def settings(page: argparse.ArgumentParser) -> None:
     """What the run has everywhere else. The variables are those of the reference server."""
     group = page.add_argument_group("the parallel run, as it is set elsewhere")
     group.add_argument("--mapping", metavar="FILE", help="what the batch's columns mean, in JSON (default: $NORTHWIND_COMPARE_MAPPING)")
-    group.add_argument("--gate-days", metavar="N", type=positive, help="clean days that the gate wants (default: $NORTHWIND_GATE_DAYS, or 14)")
+    group.add_argument("--gate-days", metavar="N", type=_days, help="clean days that the gate wants (default: $NORTHWIND_GATE_DAYS, or 14)")
     group.add_argument("--close-after", metavar="TIME", type=duration, help="how long after its end a day may be closed")
     group.add_argument("--no-totals", action="store_true", help="the gate takes days without totals of the batch")
     group.add_argument("--new-mapping", action="store_true", help="the mapping is another one than before: read all rows anew by it")
@@ -43,7 +44,7 @@ def _gate_days(options: argparse.Namespace) -> int | None:
     if not text:
         return None
     try:
-        return positive(text)
+        return _days(text)
     except argparse.ArgumentTypeError as error:
         raise exits.Complaint(exits.USAGE, f"NORTHWIND_GATE_DAYS: {error}") from None
 

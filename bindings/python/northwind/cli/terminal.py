@@ -12,7 +12,7 @@ import types
 import typing
 
 from . import exits
-from .values import shown, size
+from .values import for_json, shown, size
 
 # Rows that decide how wide the columns of a table are. A longer list is printed as it comes.
 _MEASURED_ROWS = 1000
@@ -50,8 +50,10 @@ class Output:
 
     def note(self, text: str) -> None:
         """A remark that is no result: on standard error."""
-        if not self.quiet:
-            sys.stderr.write(f"northwind: {text}\n")
+        if not self.quiet and self.as_json:
+            sys.stderr.write(json.dumps({"note": for_json(text)}) + "\n")
+        elif not self.quiet:
+            sys.stderr.write(f"northwind: {shown(text)}\n")
 
     def can_ask(self, yes: bool, what: str) -> None:
         """To be called before anything is shown that somebody is to say yes to."""

@@ -163,10 +163,20 @@ def _check_ingest(options: argparse.Namespace) -> None:
         raise exits.Complaint(exits.USAGE, "--query and --key go together")
 
 
+def _check_rows(file: northwind.LegacyFile, after: str) -> None:
+    """A file of which a line is no row is refused before anything of it is taken in."""
+    try:
+        for _ in file.pages(after=after):
+            pass
+    except northwind.DataLoss as error:
+        raise exits.Complaint(exits.BAD_INPUT, exits.sentence_of(error)) from None
+
+
 @contextlib.contextmanager
 def _pages(options: argparse.Namespace, after: str) -> typing.Iterator[typing.Iterable[northwind.LegacyPage]]:
     if options.query is None:
         with _file(options) as file:
+            _check_rows(file, after)
             yield file.pages(after=after)
         return
     with open(options.query, encoding="utf-8") as query:
@@ -289,6 +299,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
         return exits.OK
     if options.action == "ingest":
         _check_ingest(options)
+    if getattr(options, "last", None) is not None and options.last < options.first:
+        raise exits.Complaint(exits.USAGE, f"{options.last} is before {options.first}")
     if options.action == "digests" and options.hour is not None and options.merchant is None:
         raise exits.Complaint(exits.USAGE, "--hour is of one merchant: --merchant")
     with ledger(options) as opened, contextlib.ExitStack() as stack:

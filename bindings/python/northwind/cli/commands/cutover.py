@@ -11,9 +11,10 @@ import typing
 import northwind
 
 from .. import claiming, cutting_over, exits, parallel
+from ..lines import text_file
 from ..opening import cutover_has_begun, ledger
 from ..terminal import Column, Output, Row
-from ..values import natural, positive, stamp
+from ..values import basis_points, natural, positive, stamp, whole
 
 NAME = "cutover"
 HELP = "the cutover from a batch system: how it stands, up, down, and back"
@@ -52,8 +53,11 @@ EXAMPLES = (
 _NO_CLAIMS = ("begin", "preview", "log", "peek", "assign", "finish")
 
 
+_stage = whole(1, 10_000)
+
+
 def _stages(text: str) -> list[int]:
-    return [positive(part) for part in text.split(",")]
+    return [_stage(part) for part in text.split(",")]
 
 
 def _seen(actions: argparse._SubParsersAction[typing.Any]) -> None:
@@ -63,7 +67,7 @@ def _seen(actions: argparse._SubParsersAction[typing.Any]) -> None:
     page.add_argument("-n", "--limit", metavar="N", type=positive, help="N lines at most (default: all)")
     page.add_argument("--after", metavar="N", type=natural, default=0, help="only lines after number N")
     page = actions.add_parser("preview", help="what a threshold would move: merchants, and their money")
-    page.add_argument("threshold", metavar="BASIS_POINTS", type=natural)
+    page.add_argument("threshold", metavar="BASIS_POINTS", type=basis_points)
     page.add_argument(
         "--values", metavar="FILE", help="CSV of merchant,asset,units, such as last month's payouts (default: what merchants have available)"
     )
@@ -97,13 +101,13 @@ def _changes(actions: argparse._SubParsersAction[typing.Any]) -> None:
         if action in ("raise", "resume-routing", "hand-back"):
             page.add_argument("--yes", action="store_true", help="do not ask: needed where there is no terminal")
         if action == "raise":
-            page.add_argument("threshold", metavar="BASIS_POINTS", nargs="?", type=natural, help="the next stage, or with --force any higher one")
+            page.add_argument("threshold", metavar="BASIS_POINTS", nargs="?", type=basis_points, help="the next stage, or with --force any higher one")
         if action in ("raise", "resume-routing"):
             parallel.settings(page)
         if action == "lower":
-            page.add_argument("threshold", metavar="BASIS_POINTS", type=natural)
+            page.add_argument("threshold", metavar="BASIS_POINTS", type=basis_points)
         if action == "advance-epoch":
-            page.add_argument("epoch", metavar="EPOCH", type=positive, help="the published one, or a higher one")
+            page.add_argument("epoch", metavar="EPOCH", type=whole(1, 2**62), help="the published one, or a higher one")
         if action == "add-merchants":
             page.add_argument("merchants", metavar="MERCHANT", nargs="*")
             page.add_argument("--file", metavar="FILE", help="one a line; - is standard input")
@@ -141,7 +145,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         group = page.add_argument_group("the cutover, as it is set elsewhere")
         group.add_argument("--salt", metavar="TEXT", help="default: $NORTHWIND_CUTOVER_SALT")
         group.add_argument("--stages", metavar="N,N,…", type=_stages, help="basis points (default: 500,2500,10000)")
-        group.add_argument("--days-between-raises", metavar="N", type=natural, help="clean days since the last raise (default: 1)")
+        group.add_argument("--days-between-raises", metavar="N", type=whole(0, 365), help="clean days since the last raise (default: 1)")
 
 
 # ---- What is to be seen ---------------------------------------------------------------------------------------
@@ -175,7 +179,7 @@ def _values(path: str) -> typing.Iterator[tuple[str, str, int]]:
 
 def _csv(path: str, columns: int) -> typing.Iterator[list[str]]:
     """Rows without a line of names; empty lines are passed over."""
-    with open(0 if path == "-" else path, encoding="utf-8", newline="", closefd=path != "-") as file:
+    with text_file(path) as file:
         try:
             for row in csv.reader(file, strict=True):
                 if row and len(row) != columns:
