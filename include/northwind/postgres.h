@@ -138,6 +138,9 @@ class Mirror {
   absl::Status WaitFor(Sequence sequence, absl::Duration timeout) const;
   MirrorStats Stats() const;
 
+  // Up to which record PostgreSQL holds the journal, asked of it: short queries in a transaction that only reads, for which a role that
+  // only reads is enough. Beside a running mirror or without; Stats has what a running one knows. Errors: as Audit.
+  absl::StatusOr<Sequence> ReadWatermark() const;
   // Compares every row with what the journal says, up to the watermark, in one snapshot of PostgreSQL; beside a running mirror or
   // without. `progress` is called now and then on the calling thread; return false to cancel (Cancelled). Errors: as Migrate;
   // FailedPrecondition for a database of another ledger or ahead of it; Unavailable if the connection breaks; DeadlineExceeded without

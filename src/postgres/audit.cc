@@ -167,21 +167,37 @@ class Auditor {
   AccountRows account_rows_{ledger_};
 };
 
+absl::StatusOr<std::unique_ptr<Connection>> Connect(const MirrorOptions& options) {
+  NW_RETURN_IF_ERROR(CheckOptions(options));
+  return ConnectTo(TargetOf(options), Access::kRead, nullptr);
+}
+
+// Begins a snapshot that only reads, and finds out up to where it holds this ledger's journal.
+absl::StatusOr<Watermark> Begin(const Ledger& ledger, const MirrorOptions& options, Connection& connection) {
+  const Deadline deadline = Deadline::In(options.statement_timeout);
+  NW_RETURN_IF_ERROR(
+      connection.Execute("audit: begin", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline).status());
+  NW_RETURN_IF_ERROR(CheckSchema(connection, MirrorHistory(), deadline));
+  NW_ASSIGN_OR_RETURN(Watermark watermark, ReadWatermark(connection, /*locked=*/false, deadline));
+  NW_RETURN_IF_ERROR(CheckWatermark(ledger, watermark));
+  return watermark;
+}
+
 }  // namespace
 
 absl::StatusOr<AuditReport> Audit(const Ledger& ledger, const MirrorOptions& options,
                                   const std::function<bool(const AuditProgress&)>& progress) {
-  NW_RETURN_IF_ERROR(CheckOptions(options));
-  NW_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
-                      ConnectTo(TargetOf(options), Access::kRead, nullptr));
-  const Deadline deadline = Deadline::In(options.statement_timeout);
-  NW_RETURN_IF_ERROR(connection->Run("audit: setting up the session", kSettings, deadline).status());
+  NW_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connect(options));
   NW_RETURN_IF_ERROR(
-      connection->Execute("audit: begin", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline).status());
-  NW_RETURN_IF_ERROR(CheckSchema(*connection, MirrorHistory(), deadline));
-  NW_ASSIGN_OR_RETURN(const Watermark watermark, ReadWatermark(*connection, /*locked=*/false, deadline));
-  NW_RETURN_IF_ERROR(CheckWatermark(ledger, watermark));
+      connection->Run("audit: setting up the session", kSettings, Deadline::In(options.statement_timeout)).status());
+  NW_ASSIGN_OR_RETURN(const Watermark watermark, Begin(ledger, options, *connection));
   return Auditor(ledger, options, *connection, watermark, progress).Run();
+}
+
+absl::StatusOr<Sequence> AuditedWatermark(const Ledger& ledger, const MirrorOptions& options) {
+  NW_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connect(options));
+  NW_ASSIGN_OR_RETURN(const Watermark watermark, Begin(ledger, options, *connection));
+  return watermark.sequence;
 }
 
 }  // namespace northwind::internal::postgres

@@ -18,6 +18,8 @@ namespace northwind::internal::postgres {
 // of a reader.
 absl::StatusOr<AuditReport> Audit(const Ledger& ledger, const MirrorOptions& options,
                                   const std::function<bool(const AuditProgress&)>& progress);
+// As Mirror::ReadWatermark: what an audit begins with, and nothing else of it.
+absl::StatusOr<Sequence> AuditedWatermark(const Ledger& ledger, const MirrorOptions& options);
 
 }  // namespace northwind::internal::postgres
 

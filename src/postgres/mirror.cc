@@ -32,6 +32,9 @@ absl::Status Mirror::WaitFor(Sequence sequence, absl::Duration timeout) const {
   return core_->follower.WaitFor(sequence, timeout);
 }
 MirrorStats Mirror::Stats() const { return core_->follower.Stats(); }
+absl::StatusOr<Sequence> Mirror::ReadWatermark() const {
+  return internal::postgres::AuditedWatermark(core_->ledger, core_->options);
+}
 absl::StatusOr<AuditReport> Mirror::Audit(const std::function<bool(const AuditProgress&)>& progress) const {
   return internal::postgres::Audit(core_->ledger, core_->options, progress);
 }

@@ -39,6 +39,24 @@ TEST_F(MirrorAudit, FindsNothingInAMirrorThatIsWhatTheJournalSays) {
   EXPECT_EQ(report.rejections, 2U);
 }
 
+TEST_F(MirrorAudit, TheWatermarkIsReadAndNothingIsWritten) {
+  ASSERT_NO_FATAL_FAILURE(MakeHistory());
+  const auto row = [this] { return AskOne("SELECT watermark::text || xmin FROM watermark"); };
+  const std::string before = row();
+  const Sequence mirrored = ledger_->Head().sequence;
+  EXPECT_THAT(mirror_->ReadWatermark(), IsOkAndHolds(mirrored));
+  mirror_->Stop();
+  Commit(MakePost(8, world_, alice_, 1));
+  EXPECT_THAT(mirror_->ReadWatermark(), IsOkAndHolds(mirrored));
+  EXPECT_EQ(row(), before);
+  // It is this ledger's, or it is refused.
+  sql_->Run("UPDATE watermark SET ledger_id = gen_random_uuid()");
+  EXPECT_THAT(mirror_->ReadWatermark(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("belongs to the ledger")));
+  ASSERT_THAT(Mirror::Reset(mirror_options_), IsOk());
+  EXPECT_THAT(mirror_->ReadWatermark(), IsOkAndHolds(Sequence()));
+}
+
 TEST_F(MirrorAudit, FindsNothingWhateverWayAndInWhateverPiecesTheRowsWent) {
   ASSERT_NO_FATAL_FAILURE(MakeHistory());
   for (const uint64_t lag : {uint64_t{0}, uint64_t{7}, uint64_t{1'000'000}}) {

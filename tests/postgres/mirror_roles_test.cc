@@ -84,6 +84,7 @@ TEST_F(MirrorRoles, TheReaderAudits) {
   MirrorOptions options = mirror_options_;
   options.connection = As("northwind_reader");
   NW_ASSERT_OK_AND_ASSIGN(const auto auditor, Mirror::Open(*ledger_, options));
+  EXPECT_THAT(auditor->ReadWatermark(), IsOkAndHolds(ledger_->Head().sequence));
   const auto report = auditor->Audit();
   ASSERT_THAT(report, IsOk());
   EXPECT_TRUE(report->clean());

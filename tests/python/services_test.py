@@ -72,6 +72,7 @@ def test_postgres_holds_what_the_journal_says(postgres, tmp_path):
     with northwind.Mirror(book.ledger, postgres) as mirror:
         with pytest.raises(northwind.FailedPrecondition):
             book.ledger.close()
+        assert mirror.read_watermark() == 0 and mirror.stats().connections == 0
         mirror.start()
         results = book.ledger.commit([book.pay(str(n), n + 1) for n in range(3000)])
         mirror.wait_for(results[-1].sequence, 120)
@@ -79,6 +80,7 @@ def test_postgres_holds_what_the_journal_says(postgres, tmp_path):
         assert stats.state is MirrorState.RUNNING and stats.mirrored == stats.head == 3003 and stats.lag_records == 0 and stats.error is None
         with pytest.raises(northwind.DeadlineExceeded):
             mirror.wait_for(10**9, 0)
+        assert mirror.read_watermark() == 3003
         seen = []
         report = mirror.audit(lambda checked, end: seen.append((checked, end)))
         assert report.clean and report.watermark == 3003 and report.transactions == 3000 and report.accounts == 3 and seen

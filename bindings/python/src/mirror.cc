@@ -165,6 +165,11 @@ void BindMirror(py::module_& m) {
       .def(
           "stats", [](const PyMirror& self) { return On(self, [](Mirror& mirror) { return mirror.Stats(); }); },
           "How it is doing.")
+      .def(
+          "read_watermark",
+          [](const PyMirror& self) { return Must(On(self, [](Mirror& mirror) { return mirror.ReadWatermark(); })); },
+          "Up to which record PostgreSQL holds the journal, asked of it without writing anything. `stats()` has what a "
+          "running mirror knows.")
       .def("audit", &Audit, py::arg("progress") = py::none(),
            "Compares every row with the journal. `progress(checked, end)` is called now and then; it cancels by "
            "returning False.");

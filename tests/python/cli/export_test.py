@@ -6,6 +6,11 @@ import csv
 import decimal
 import io
 import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
 
 import northwind
 import pytest
@@ -120,6 +125,75 @@ def test_a_file_is_replaced_whole_or_not_at_all(settled):
     settled("export", "--format", "csv", "-o", "out.csv")
     assert target.read_text().startswith("sequence,")
     assert [path.name for path in settled.directory.glob("out.csv*")] == ["out.csv"]
+
+
+KILLED = """
+import os, signal, sys
+from northwind.cli import main
+from northwind.cli.commands import export
+
+def half(opened, options, file, progress):
+    file.write("half of it")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+export._write_text = half
+main(sys.argv[1:])
+"""
+
+
+def killed(cli, name):
+    """An export that is killed in its middle; what it leaves."""
+    process = subprocess.Popen([sys.executable, "-c", KILLED, "export", "-o", name], cwd=cli.directory, env=cli.environment)
+    assert process.wait(60) == -signal.SIGKILL
+    left = cli.directory / f"{name}.partial-{process.pid}"
+    assert left.read_text() == "half of it"
+    return left
+
+
+def test_what_a_kill_has_left_goes_away_with_the_next_export(settled):
+    left, beside = [killed(settled, "out.csv") for _ in range(2)], killed(settled, "out")
+    dead = left[0].name.rpartition("-")[2]
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as alive:
+        kept = [
+            settled.directory / name for name in (
+                f"out.csv.partial-{alive.pid}", f"out.csv.partial-{dead}.bak", f"out.csv.partial-0{dead}", "out.csv.partial-", "out.csv.partial-x",
+                f"xout.csv.partial-{dead}", f"outxcsv.partial-{dead}",
+            )
+        ]
+        for path in kept:
+            path.touch()
+        # Neither a directory nor a link is what an export leaves.
+        (settled.directory / f"out.csv.partial-{2**22 + 1}").mkdir()
+        (settled.directory / f"out.csv.partial-{2**22 + 2}").symlink_to("precious")
+        settled("export", "--format", "csv", "-o", "out.csv")
+        assert not any(path.exists() for path in left) and all(path.exists() for path in (*kept, beside))
+        assert len(list(settled.directory.glob("out.csv.partial-*"))) == len(kept) - 2 + 2
+        # An export that says no leaves all as it is.
+        settled.complains("export", "--after", "999", "-o", "out", status=5)
+        assert beside.exists()
+        alive.stdin.close()
+
+
+def test_a_process_that_ended_and_nobody_asked_how_does_not_run(settled):
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    left = settled.directory / f"out.csv.partial-{process.pid}"
+    left.touch()
+    settled("export", "-o", "out.csv")
+    assert not left.exists()
+    process.wait()
+
+
+@pytest.mark.parametrize("format_", ["csv", "journal"])
+def test_a_left_over_with_the_number_of_this_process(settled, format_):
+    """In a container numbers begin anew each time."""
+    command = shlex.join([*settled.command, "export", "--format", format_, "-o", "out.nwj"])
+    end = subprocess.run(
+        ["bash", "-c", f"touch out.nwj.partial-$$; exec {command}"], cwd=settled.directory, env=settled.environment, capture_output=True, text=True
+    )
+    assert (end.returncode, end.stderr) == (0, "")
+    assert [path.name for path in settled.directory.glob("out.nwj*")] == ["out.nwj"]
 
 
 def test_what_makes_no_sense(settled):

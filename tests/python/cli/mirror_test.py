@@ -1,10 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """northwind mirror, with a PostgreSQL."""
 
+import contextlib
 import os
 import subprocess
 
 from command_line import EVENTS
+
+
+@contextlib.contextmanager
+def locked(connection, table):
+    """Nobody can read the table meanwhile: an audit would wait."""
+    keeper = subprocess.Popen(["psql", "-q", "-t", connection], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    keeper.stdin.write(f"BEGIN; LOCK TABLE {table}; SELECT 'locked';\n")
+    keeper.stdin.flush()
+    try:
+        assert keeper.stdout.readline().strip() == "locked"
+        yield
+    finally:
+        keeper.communicate("ROLLBACK;\n", timeout=60)
 
 
 def test_a_mirror_from_nothing_to_clean(settled, postgres):
@@ -17,6 +31,14 @@ def test_a_mirror_from_nothing_to_clean(settled, postgres):
     assert settled("mirror", "status", *schema, "--json").json() == {"mirrored": head, "head": head, "lag_records": 0}
     settled.settle([{**EVENTS[0], "payment_id": "more"}])
     assert settled("mirror", "status", *schema, "--json").json() == {"mirrored": head, "head": head + 1, "lag_records": 1}
+    # Nothing may be written, and no table but the watermark's be read.
+    settled.environment["PGOPTIONS"] = "-c default_transaction_read_only=on"
+    with locked(postgres, "cli.postings"):
+        assert settled("mirror", "status", *schema, "--json").json() == {"mirrored": head, "head": head + 1, "lag_records": 1}
+    end = settled("mirror", "status", "--audit", *schema, "--json").json()
+    assert end["lag_records"] == 1 and end["audit"]["clean"] is True and end["audit"]["watermark"] == head
+    assert "behind by      1 records\nclean          yes\n" in settled("mirror", "status", "--audit", *schema).out
+    del settled.environment["PGOPTIONS"]
     settled("mirror", "sync", *schema)
     report = settled("mirror", "audit", *schema, "--json").json()
     assert report["clean"] is True and report["watermark"] == head + 1 and report["transactions"] == 5
@@ -27,6 +49,7 @@ def test_a_mirror_from_nothing_to_clean(settled, postgres):
     report = settled("mirror", "audit", *schema, "--json", status=1).json()
     assert report["clean"] is False and report["differences"] >= 1 and report["findings"]
     assert "finding" in settled("mirror", "audit", *schema, status=1).out
+    assert settled("mirror", "status", "--audit", *schema, "--json", status=1).json()["audit"]["differences"] >= 1
     # Of another ledger: nothing is written, and why is said.
     settled("settle", "-", "-s", "other.db", input=b"")
     settled.complains("mirror", "audit", "-s", "other.db", *schema, status=4)

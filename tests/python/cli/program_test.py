@@ -58,6 +58,61 @@ def test_a_command_line_that_makes_no_sense(cli, arguments):
     assert "--help'" in cli.complains(*arguments, status=2)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "accounts -n {}", f"history {SHOP} -n {{}}", "tail -n {}", "payouts -n {}", "quarantine list -n {}", "deadletters list -n {}", "show x --code {}",
+        "show x --code 65536", f"history {SHOP} --code 65536", f"balance {SHOP} --at {{}}", "export --after {}", "settle - --batch {}",
+        "plot retries --attempts {}", "plot retries --initial {}d", "accounts --wait {}d", "accounts --free-space-floor {}",
+        "deadletters redrive --all --per-second {}", "mirror sync --timeout {}d", "verify --expect {}:" + "0" * 64,
+        f"history {SHOP} --from 9999-12-31T23:59:59-14:00", "cutover preview {} --salt x", "cutover raise 10001 --force --yes --actor a --reason r --salt x",
+        "cutover lower {} --actor a --reason r --salt x", "cutover advance-epoch {} --actor a --reason r --salt x", "cutover log --after {} --salt x",
+        "cutover status --stages {} --salt x", "cutover status --days-between-raises {} --salt x", "compare gate --mapping m --gate-days 366",
+        "compare list --mapping m --day 2026-02-30",
+    ],
+)
+def test_numbers_and_times_that_are_too_large_for_anything(words, capsys):
+    from northwind.cli import main
+
+    for number in (10**25, "9" * 5000):
+        # Before a store is looked for: there is none.
+        assert main(words.format(number).split()) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and "argument" in err and err.endswith("--help'\n") and err.count("\n") == 1
+
+
+def test_the_sentence_on_a_word_too_many_names_the_command(settled):
+    assert settled.complains("cutover", "status", "--fast", status=2).startswith("northwind cutover status: unrecognized arguments: --fast")
+
+
+def test_text_that_is_no_utf_8(settled):
+    for words in ("payouts --merchant {}", "payouts {}", "deadletters list --queue {}", "cutover begin --salt {}", "mirror status --schema {}"):
+        assert "'\\xff' is no UTF-8" in settled.complains(*words.format("\udcff").split(), status=2)
+    # Names and references of a ledger may be any bytes.
+    assert "'\\xff'" in settled.complains("balance", "\udcff", status=3)
+    settled.complains("show", "\udcff", status=3)
+
+
+def test_an_empty_store_is_none_and_not_that_of_the_environment(settled):
+    assert "--store is empty" in settled.complains("accounts", "-s", "", status=2)
+
+
+def test_standard_input_that_is_closed_is_empty_and_no_file_of_the_store(settled):
+    settled("cutover", "begin", "--salt", "x")
+    for words, printed in (("settle - --json", 0), ("cutover assign --file - --salt x", None)):
+        end = subprocess.run(
+            ["bash", "-c", 'exec "$@" <&-', "bash", *settled.command, *words.split()], env=settled.environment, cwd=settled.directory, capture_output=True,
+            text=True,
+        )
+        assert (end.returncode, end.stderr) == (0, "")
+        assert json.loads(end.stdout)["events"] == 0 if printed == 0 else end.stdout == ""
+    end = subprocess.run(
+        ["bash", "-c", 'exec "$@" <&-', "bash", *settled.command, *"cutover raise 500 --force --actor a --reason r --salt x".split()],
+        env=settled.environment, cwd=settled.directory, capture_output=True, text=True,
+    )
+    assert end.returncode == 2 and "give --yes" in end.stderr and settled("verify").out
+
+
 def test_errors_by_kind(settled):
     settled.complains("balance", SHOP, "-s", "absent.db", status=3)
     (settled.directory / "docs").mkdir()
@@ -71,6 +126,58 @@ def test_errors_as_json(settled):
     assert end.out == "" and json.loads(end.err) == {"error": {"code": "NOT_FOUND", "message": "no account named 'nobody'"}}
     end = settled("payouts", "-s", "absent.db", "--json", status=3)
     assert json.loads(end.err)["error"]["code"] == "NOT_FOUND"
+
+
+def test_a_senseless_command_line_as_json(settled):
+    for arguments in (["--json"], ["fly", "--json"], ["--json", "balance"], ["mirror", "--json"], ["cutover", "log", "--fast", "--json"]):
+        end = settled(*arguments, status=2)
+        assert end.out == "" and json.loads(end.err)["error"]["code"] == "INVALID_ARGUMENT"
+
+
+@pytest.fixture
+def busy(settled):
+    """A store with something of everything."""
+    (settled.directory / "more.jsonl").write_bytes(lines(EVENTS) + b"no event\n" + lines([{**EVENTS[2], "payment_id": "to come"}]))
+    settled("settle", "more.jsonl", status=1)
+    mapping = {"row_id": "row", "only_leg": "capture", "id": "ref", "merchant_id": "merchant", "asset": "asset", "amount": "amount", "day": "day"}
+    (settled.directory / "batch.json").write_text(json.dumps(mapping))
+    (settled.directory / "rows.csv").write_text("row,ref,merchant,asset,amount,day\n1,pay_1,m_42,USD/2,100.01,2024-03-01\n")
+    return settled
+
+
+def test_whatever_is_printed_with_json_is_json(busy, monkeypatch, capsys):
+    """Commands one after the other, and how each of them ends."""
+    from northwind.cli import main
+
+    run, cutover, who = "--mapping batch.json", "--salt x", "--actor ann --reason test"
+    monkeypatch.chdir(busy.directory)
+    monkeypatch.setenv("NORTHWIND_STORE", str(busy.store))
+    for words, status in (
+        ("accounts", 0), (f"balance {SHOP}", 0), (f"history {SHOP}", 0), ("show pay_1", 0), ("payouts", 0), ("payouts po_1", 3), ("tail", 0),
+        ("quarantine list", 0), ("quarantine redrive --all", 1), ("quarantine discard --all", 0), ("quarantine redrive --all", 0),
+        ("deadletters list", 0), ("deadletters redrive --all", 0), ("deadletters discard --all", 0), ("verify", 0), ("checkpoint backup", 0),
+        ("checkpoint backup", 4), ("restore backup -s restored.db", 0), ("export", 0), ("export -o all.jsonl", 0), ("export --format journal -o all.nwj", 0),
+        ("import all.jsonl -s lines.db", 0), ("import all.nwj -s copy.db", 0), ("import absent -s copy.db", 3), (f"plot balance {SHOP}", 0),
+        ("plot throughput", 0), ("plot retries", 0), ("init", 4), ("init -s new.db", 0), ("settle more.jsonl --each", 1), ("settle more.jsonl -s made.db", 1),
+        ("compare mapping batch.json", 0), (f"compare gate {run}", 4), (f"compare ingest nightly rows.csv {run}", 0), (f"compare catch-up {run}", 0),
+        (f"compare close 2024-03-01 --actor ann {run}", 1), (f"compare days 2024-03-01 2024-03-02 {run}", 0), (f"compare list {run}", 0),
+        (f"compare show capture:pay_1 {run}", 0), (f"compare explain capture:pay_1 {who} {run}", 0), (f"compare resolve capture:pay_1 {who} {run}", 0),
+        (f"compare reopen capture:pay_1 {who} {run}", 0), (f"compare digests 2024-03-01 {run}", 0), (f"compare rules {run}", 0), (f"compare gate {run}", 1),
+        (f"compare report 2024-03-01 2024-03-02 {run}", 0), (f"compare cursor nightly {run}", 0), (f"compare verify {run}", 0),
+        (f"compare report 2024-03-02 2024-03-01 {run}", 2), (f"cutover status {cutover}", 4), (f"cutover begin {cutover}", 0), (f"cutover status {cutover}", 0),
+        (f"cutover add-merchants m_42 --actor ann {cutover}", 0), (f"cutover override m_42 deny {who} {cutover}", 0), (f"cutover preview 500 {cutover}", 0),
+        (f"cutover raise --yes {who} {run} {cutover}", 1), (f"cutover raise 500 --force --yes {who} {cutover}", 0), (f"cutover log {cutover}", 0),
+        (f"cutover assign po_1 m_42 {cutover}", 0), (f"cutover find po_1 {cutover}", 0), (f"cutover finish po_1 {cutover}", 4), (f"cutover peek m_42 {cutover}", 0),
+        (f"cutover lower 0 {who} {cutover}", 0), (f"cutover stop-sending {who} {cutover}", 0), (f"cutover residue {cutover}", 2),
+        ("mirror status --connection host=/nonexistent", 6), ("doctor", 0),
+    ):
+        assert main([*words.split(), "--json"]) == status, words
+        out, err = capsys.readouterr()
+        if "report" in words and out:
+            out = json.dumps(json.loads(out))
+        for line in (out + err).splitlines():
+            assert isinstance(json.loads(line), dict), (words, line)
+        assert (status in (0, 1)) == ('"error"' not in err), (words, err)
 
 
 def test_a_store_that_is_open_elsewhere(settled):
@@ -138,13 +245,14 @@ def test_a_signal_ends_it_and_what_was_settled_stays(cli, number, status, word):
         process.stdin.write(lines(EVENTS[:1]).decode())
         process.stdin.flush()
         # What is told is durable.
+        assert "new store" in json.loads(process.stderr.readline())["note"]
         assert json.loads(process.stdout.readline())["status"] == "applied"
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == status and out == "" and err == f"northwind: {word}; what was committed stays\n"
+    assert process.returncode == status and out == "" and json.loads(err)["error"]["message"] == f"{word}; what was committed stays"
     assert cli("balance", SHOP, "--json").json()["available"] == "9680"
     assert cli("verify", "--json").json()["transactions_applied"] == 1
 

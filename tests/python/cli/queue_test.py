@@ -33,6 +33,7 @@ def test_a_queue_is_settled_until_it_is_empty(cli, queue):
 def test_a_queue_is_followed_until_a_signal(cli, queues, queue):
     cli.environment.update({name: value for name, value in os.environ.items() if name.startswith("AWS_")})
     arguments = queue(*EVENTS)
+    cli("init")
     process = cli.start("settle", *arguments, "--follow", "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -52,4 +53,5 @@ def test_a_queue_is_followed_until_a_signal(cli, queues, queue):
 def test_a_queue_that_is_not_there(cli, queue):
     cli.environment.update({name: value for name, value in os.environ.items() if name.startswith("AWS_")})
     _, url, *rest = queue()
+    cli("init")
     cli.complains("settle", "--queue-url", url + "x", *rest, status=3)

@@ -57,3 +57,12 @@ def test_what_makes_no_sense(cli):
     assert "--follow is for a queue" in cli.complains("settle", "-", "--follow", status=2)
     assert "No such file" in cli.complains("settle", "absent.jsonl", status=3)
     assert "no whole number above zero" in cli.complains("settle", "-", "--batch", "0", status=2)
+
+
+def test_a_file_that_is_not_there_makes_no_store(cli):
+    cli.complains("settle", "absent.jsonl", status=3)
+    (cli.directory / "there.jsonl").write_bytes(lines(EVENTS))
+    cli.complains("settle", "there.jsonl", "absent.jsonl", status=3)
+    cli.complains("settle", ".", status=5)
+    assert not cli.store.exists()
+    assert "a new store was made" in cli("settle", "there.jsonl").err and cli("settle", "there.jsonl").err == ""

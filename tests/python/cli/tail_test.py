@@ -29,7 +29,8 @@ def test_it_follows_what_others_write_and_lets_them_write(settled):
             seen += 1
         # Somebody who keeps the store open is waited for, which is said once.
         keeper = settled.start("settle", "-", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        assert follower.stderr.readline() == "northwind: another process has the store open; what it writes is shown when it lets go\n"
+        note = json.loads(follower.stderr.readline())["note"]
+        assert note == "another process has the store open; what it writes is shown when it lets go"
         keeper.communicate(json.dumps({**EVENTS[0], "payment_id": "kept"}), timeout=60)
         assert json.loads(follower.stdout.readline())["reference"] == "kept"
         follower.send_signal(signal.SIGINT)
@@ -38,7 +39,25 @@ def test_it_follows_what_others_write_and_lets_them_write(settled):
         follower.kill()
         follower.wait()
     assert follower.returncode == 130 and out == ""
-    assert "Traceback" not in err and err.endswith("northwind: interrupted; what was committed stays\n")
+    assert json.loads(err.splitlines()[-1]) == {"error": {"code": "CANCELLED", "message": "interrupted; what was committed stays"}}
+
+
+def test_a_follower_ends_when_its_reader_goes_away_though_nothing_is_recorded(settled):
+    follower = settled.start("tail", "-f", "-n", "1", "--interval", "1m", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert follower.stdout.readline()
+        follower.stdout.close()
+        assert (follower.stderr.read(), follower.wait(30)) == ("", 141)
+    finally:
+        follower.kill()
+        follower.wait()
+        follower.stderr.close()
+
+
+def test_the_interval_has_bounds(settled):
+    for text in ("1ms", "2m", "soon"):
+        settled.complains("tail", "-f", "--interval", text, status=2)
+    assert settled("tail", "--interval", "10ms", "-n", "1").out
 
 
 def test_all_kinds_of_records_have_a_line(cli):

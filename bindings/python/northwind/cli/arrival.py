@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import typing
 
@@ -38,9 +39,39 @@ def appearing(target: str) -> typing.Iterator[str]:
         raise
 
 
+def _runs(pid: int) -> bool:
+    """Whether there is such a process, as far as this one can see. One that has ended and was not asked how does not run."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return True
+
+
+def _remove_left_overs(path: str) -> None:
+    """Files that `replacing` made beside `path` in processes that were killed. One with the number of this process is of another, before."""
+    directory, name = os.path.split(path)
+    left = re.compile(re.escape(name) + r"\.partial-([1-9][0-9]*)")
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory or ".") as entries:
+        for entry in entries:
+            match = left.fullmatch(entry.name)
+            if match is None or not entry.is_file(follow_symlinks=False):
+                continue
+            if int(match[1]) == os.getpid() or not _runs(int(match[1])):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
 @contextlib.contextmanager
 def replacing(path: str) -> typing.Iterator[str]:
-    """A path beside a file, which is replaced by what is written there, unless there is an error."""
+    """A path beside a file, which is replaced by what is written there, unless there is an error. What a kill left of it goes away first."""
+    _remove_left_overs(path)
     partial = f"{path}.partial-{os.getpid()}"
     try:
         yield partial

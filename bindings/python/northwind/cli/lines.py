@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -11,6 +12,20 @@ import typing
 
 # One byte more than an event may have: what is longer is refused whatever follows, and the rest of it is not kept.
 LONGEST_LINE = 65_536 + 1
+
+
+@contextlib.contextmanager
+def text_file(path: str) -> typing.Iterator[typing.TextIO]:
+    """UTF-8 of a file, or of standard input for "-", with its line ends as they are."""
+    if path != "-":
+        with open(path, encoding="utf-8", newline="") as file:
+            yield file
+        return
+    text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()
 
 
 class Line(typing.NamedTuple):

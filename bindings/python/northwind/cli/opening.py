@@ -30,6 +30,9 @@ class InUse(exits.Complaint):
 
 
 def store_path(options: argparse.Namespace) -> str:
+    if options.store == "":
+        # Such as of a variable that is not set: not a reason to take another store.
+        raise exits.Complaint(exits.USAGE, "--store is empty")
     path = options.store or os.environ.get("NORTHWIND_STORE")
     if not path:
         raise exits.Complaint(exits.USAGE, "which store? Give --store DIRECTORY, or set NORTHWIND_STORE")
@@ -62,7 +65,10 @@ def in_use(path: str) -> bool:
 
 
 def _open_store(options: argparse.Namespace, path: str, create: bool, mode: northwind.StoreMode) -> northwind.Store:
-    """One process has a store open at a time. Another command lets it go soon; a service does not."""
+    """One process has a store open at a time. Another command lets it go soon; a service does not.
+
+    To wait for the lock itself would be to hold it, and to give it up before the store is opened: that is no better than to try now and then.
+    """
     settings: dict[str, typing.Any] = {}
     if options.free_space_floor is not None:
         settings["free_space_floor_bytes"] = options.free_space_floor << 20

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -36,6 +37,14 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         )
 
 
+class Senseless(exits.Complaint):
+    """A command line that makes no sense, of a program or of one of its commands."""
+
+    def __init__(self, program: str, sentence: str) -> None:
+        super().__init__(exits.USAGE, sentence)
+        self.program = program
+
+
 class Parser(argparse.ArgumentParser):
     """Help by argparse, laid out like a page of a manual; a usage error is one sentence and status 2."""
 
@@ -45,8 +54,14 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **options)
 
     def error(self, message: str) -> typing.NoReturn:
-        sys.stderr.write(f"{self.prog}: {message}; see '{self.prog} --help'\n")
-        raise SystemExit(exits.USAGE)
+        raise Senseless(self.prog, f"{message}; see '{self.prog} --help'")
+
+    def parse_known_args(self, args: typing.Any = None, namespace: typing.Any = None) -> tuple[typing.Any, list[str]]:
+        # Here and not at the top, so that the sentence names the command.
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +76,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
         help="how long to wait for a store that another process has open (default: 5s)",
     )
     group.add_argument(
-        "--free-space-floor", metavar="MIB", type=values.natural, default=none,
+        "--free-space-floor", metavar="MIB", type=values.whole(0, 2**43), default=none,
         help="refuse to write with less free disk than this (default: 256)",
     )
 
@@ -69,6 +84,12 @@ def _common(parser: argparse.ArgumentParser) -> None:
 _DEFAULTS: dict[str, typing.Any] = {
     "store": None, "json": False, "quiet": False, "wait": values.duration("5s"), "free_space_floor": None,
 }
+
+
+# Paths, and names and references of a ledger, may be any bytes; all other text is UTF-8.
+_BYTES = (
+    "store", "file", "files", "output", "checkpoint", "directory", "mapping", "query", "totals", "values", "account", "accounts", "prefix", "what",
+)
 
 
 def _examples(lines: typing.Sequence[str]) -> str:
@@ -92,8 +113,16 @@ def build_parser() -> Parser:
         for action in page._actions:
             if isinstance(action, argparse._SubParsersAction):
                 leaves = list(action.choices.values())
+                for choice in action._choices_actions:
+                    leaf = action.choices[choice.dest]
+                    leaf.description = f"{choice.help[0].upper()}{choice.help[1:]}." if choice.help else None
+                    examples = [line for line in command.EXAMPLES if f"northwind {command.NAME} {choice.dest} " in line]
+                    leaf.epilog = _examples(examples) if examples else None
         for leaf in leaves:
             _common(leaf)
+            for action in leaf._actions:
+                if action.type is None and action.nargs != 0 and action.dest not in _BYTES:
+                    action.type = values.text
         page.set_defaults(run=command.run)
     return parser
 
@@ -102,18 +131,19 @@ def _terminate(signum: int, frame: types.FrameType | None) -> None:
     raise exits.Terminated
 
 
-def _complain(options: argparse.Namespace | None, error: BaseException) -> None:
-    sentence = exits.sentence_of(error)
-    if options is not None and options.json:
-        sys.stderr.write(json.dumps({"error": {"code": exits.code_of(error), "message": values.for_json(sentence)}}) + "\n")
+def _complain(as_json: bool, program: str, code: str, sentence: str) -> None:
+    if as_json:
+        sys.stderr.write(json.dumps({"error": {"code": code, "message": values.for_json(sentence)}}) + "\n")
     else:
-        sys.stderr.write(f"northwind: {values.shown(sentence)}\n")
+        sys.stderr.write(f"{program}: {values.shown(sentence)}\n")
 
 
 def _run(arguments: typing.Sequence[str] | None) -> int:
-    options: argparse.Namespace | None = None
+    # What cannot be parsed may have asked for JSON.
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     try:
         options = build_parser().parse_args(arguments, argparse.Namespace(**_DEFAULTS))
+        as_json = options.json
         status = int(options.run(options, Output(as_json=options.json, quiet=options.quiet)))
         sys.stdout.flush()
         return status
@@ -123,25 +153,28 @@ def _run(arguments: typing.Sequence[str] | None) -> int:
     except BrokenPipeError:
         return exits.BROKEN_PIPE
     except KeyboardInterrupt:
-        sys.stderr.write("northwind: interrupted; what was committed stays\n")
+        _complain(as_json, "northwind", "CANCELLED", "interrupted; what was committed stays")
         return exits.INTERRUPTED
     except exits.Terminated:
-        sys.stderr.write("northwind: terminated; what was committed stays\n")
+        _complain(as_json, "northwind", "CANCELLED", "terminated; what was committed stays")
         return exits.TERMINATED
     except Exception as error:
         status_or_none = exits.status_of(error)
         if status_or_none is None:
             traceback.print_exc()
-        _complain(options, error)
+        program = error.program if isinstance(error, Senseless) else "northwind"
+        _complain(as_json, program, exits.code_of(error), exits.sentence_of(error))
         return exits.DEFECT if status_or_none is None else status_or_none
 
 
 def main(arguments: typing.Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
-    for name in ("stdout", "stderr"):
-        # Somebody closed it.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # Somebody closed it. The descriptor is taken, so that no file of the store gets its number.
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            nothing = open(os.devnull, mode, encoding="utf-8")
+            atexit.register(nothing.close)
+            setattr(sys, name, nothing)
     for stream in (sys.stdout, sys.stderr):
         # Names of others may be no UTF-8, and a terminal may not know every letter: never a reason to fail.
         if hasattr(stream, "reconfigure"):

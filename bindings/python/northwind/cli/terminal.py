@@ -11,7 +11,8 @@ import time
 import types
 import typing
 
-from .values import shown, size
+from . import exits
+from .values import for_json, shown, size
 
 # Rows that decide how wide the columns of a table are. A longer list is printed as it comes.
 _MEASURED_ROWS = 1000
@@ -49,8 +50,27 @@ class Output:
 
     def note(self, text: str) -> None:
         """A remark that is no result: on standard error."""
-        if not self.quiet:
-            sys.stderr.write(f"northwind: {text}\n")
+        if not self.quiet and self.as_json:
+            sys.stderr.write(json.dumps({"note": for_json(text)}) + "\n")
+        elif not self.quiet:
+            sys.stderr.write(f"northwind: {shown(text)}\n")
+
+    def can_ask(self, yes: bool, what: str) -> None:
+        """To be called before anything is shown that somebody is to say yes to."""
+        if not yes and not sys.stdin.isatty():
+            raise exits.Complaint(exits.USAGE, f"{what} asks before it changes anything, and there is no terminal: give --yes")
+
+    def confirmed(self, yes: bool, question: str) -> bool:
+        """Whether somebody at the terminal says yes, or --yes did."""
+        if yes:
+            return True
+        self.stream.flush()
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return True
+        self.note("nothing was changed")
+        return False
 
     def heading(self, text: str) -> None:
         self.line(f"\x1b[1m{text}\x1b[0m" if self._bold else text)

@@ -12,6 +12,8 @@ import northwind
 
 UTC = datetime.timezone.utc
 _DIGITS = re.compile(r"[0-9]+")
+# Python refuses to read numbers of thousands of digits.
+_MOST_DIGITS = 100
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -22,42 +24,66 @@ def moment(text: str) -> datetime.datetime:
         plain = re.sub(r"[zZ]$", "+00:00", text)
         plain = re.sub(r"\.(\d+)", lambda digits: "." + digits[1][:6].ljust(6, "0"), plain)
         at = datetime.datetime.fromisoformat(plain)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"'{text}' is no time; write 2024-03-01 or 2024-03-01T12:00:00Z") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def as_of(text: str) -> int | datetime.datetime:
     """A sequence, a moment, or a date: then its end."""
     if _DIGITS.fullmatch(text):
-        return int(text)
+        return natural(text)
     at = moment(text)
     if _DATE.fullmatch(text):
         at += datetime.timedelta(days=1, microseconds=-1)
     return at
 
 
-def positive(text: str) -> int:
-    if not _DIGITS.fullmatch(text) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number above zero")
-    return int(text)
+def whole(least: int, most: int) -> typing.Callable[[str], int]:
+    """A whole number with bounds, both of them allowed."""
+
+    def read(text: str) -> int:
+        if not _DIGITS.fullmatch(text) or (least == 1 and not text.strip("0")):
+            raise argparse.ArgumentTypeError(f"'{text}' is no whole number{' above zero' if least == 1 else ''}")
+        if len(text) > _MOST_DIGITS or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is not from {least} to {most}")
+        return int(text)
+
+    return read
 
 
-def natural(text: str) -> int:
-    if not _DIGITS.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number")
-    return int(text)
+# Whatever is counted, sequences among them.
+positive = whole(1, 2**63 - 1)
+natural = whole(0, 2**63 - 1)
+code = whole(0, 2**16 - 1)
+basis_points = whole(0, 10_000)
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 36500 * 86400.0
 
 
 def duration(text: str) -> datetime.timedelta:
     """500ms, 30s, 5m, 2h, 7d; a bare number is seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text)
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?", text)
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is no duration; write 500ms, 30s, 5m, 2h or 7d")
-    return datetime.timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+    count = float(match[1]) * _UNITS[match[2] or "s"]
+    if count > _LONGEST:
+        raise argparse.ArgumentTypeError(f"'{text}' is longer than 36500d")
+    return datetime.timedelta(seconds=count)
+
+
+def within(least: str, most: str) -> typing.Callable[[str], datetime.timedelta]:
+    """A duration with bounds, both of them allowed."""
+
+    def read(text: str) -> datetime.timedelta:
+        found = duration(text)
+        if not duration(least) <= found <= duration(most):
+            raise argparse.ArgumentTypeError(f"{text} is not from {least} to {most}")
+        return found
+
+    return read
 
 
 def member(kind: type[northwind.enums._Enum]) -> typing.Callable[[str], typing.Any]:
@@ -73,6 +99,16 @@ def member(kind: type[northwind.enums._Enum]) -> typing.Callable[[str], typing.A
     # For the completion of shells.
     read.choices = [str(each) for each in kind]  # type: ignore[attr-defined]
     return read
+
+
+def text(given: str) -> str:
+    """Text that is UTF-8: bytes of an argument that are not are surrogates in Python."""
+    if not given.isprintable():
+        try:
+            given.encode()
+        except UnicodeEncodeError:
+            raise argparse.ArgumentTypeError(f"'{shown(given)}' is no UTF-8") from None
+    return given
 
 
 def rfc3339(ns: int) -> str:

@@ -13,7 +13,7 @@ import northwind
 from .. import exits
 from ..opening import ledger
 from ..terminal import Column, Output, Row
-from ..values import for_json, moment, natural, positive, stamp
+from ..values import for_json, moment, positive, stamp, whole
 
 NAME = "deadletters"
 HELP = "tasks that were given up: list, try again, discard"
@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         _filters(page)
         page.add_argument("--all", action="store_true", help="all of them, of every queue")
         if action == "redrive":
-            page.add_argument("--per-second", metavar="N", type=natural, default=0, help="so many a second (default: all at once)")
+            page.add_argument("--per-second", metavar="N", type=whole(0, 2**32 - 1), default=0, help="so many a second (default: all at once)")
 
 
 def _selection(options: argparse.Namespace) -> dict[str, typing.Any]:

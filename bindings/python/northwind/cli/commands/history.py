@@ -9,7 +9,7 @@ import itertools
 from .. import exits
 from ..opening import ledger
 from ..terminal import Column, Output
-from ..values import moment, natural, positive, rfc3339, seconds
+from ..values import code, moment, positive, rfc3339, seconds
 from .accounts import amount_column, balance_json
 
 NAME = "history"
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("account", metavar="ACCOUNT", help="the name of an account")
     parser.add_argument("--from", dest="start", metavar="TIME", type=moment, help="recorded at this time or later")
     parser.add_argument("--to", dest="end", metavar="TIME", type=moment, help="recorded before this time")
-    parser.add_argument("--code", metavar="N", type=natural, help="only transactions of this code")
+    parser.add_argument("--code", metavar="N", type=code, help="only transactions of this code")
     parser.add_argument("-n", "--limit", metavar="N", type=positive, default=_DEFAULT_LIMIT, help="N entries at most (default: 50)")
     parser.add_argument("--all", action="store_true", help="all entries")
     parser.add_argument("--oldest-first", action="store_true", help="the oldest entry first")

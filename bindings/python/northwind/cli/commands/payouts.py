@@ -38,13 +38,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class _NoRail:
-    """Payouts are read only: nothing is ever submitted by this program."""
+    """Payouts are read only: nothing is ever submitted by this program. So they may be looked at beside a batch, too."""
+
+    claims_first = True
 
     def submit(self, instruction: northwind.PayoutInstruction) -> northwind.RailState:
         return northwind.RailState.UNKNOWN
 
     def query(self, instruction: northwind.PayoutInstruction) -> northwind.RailState:
         return northwind.RailState.UNKNOWN
+
+    def claim_to_cancel(self, instruction: northwind.PayoutInstruction) -> None:
+        raise northwind.FailedPrecondition("payouts are only looked at here")
 
 
 class _Reading(typing.NamedTuple):

@@ -15,7 +15,7 @@ from .. import chart, exits
 from ..chart import Chart, Point
 from ..opening import ledger
 from ..terminal import Output
-from ..values import duration, member, moment, positive, rfc3339, seconds
+from ..values import duration, member, moment, rfc3339, seconds, whole
 
 NAME = "plot"
 HELP = "charts of a balance, of throughput, of a retry schedule"
@@ -41,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     page.add_argument("--multiplier", metavar="X", type=float, help="each is so much longer than the one before")
     page.add_argument("--cap", metavar="TIME", type=duration, help="none is longer")
     page.add_argument("--jitter", metavar="HOW", type=member(northwind.Jitter), help="none, full, equal, decorrelated: the plot has the longest")
-    page.add_argument("--attempts", metavar="N", type=positive, help="given up after so many")
+    page.add_argument("--attempts", metavar="N", type=whole(1, 10_000), help="given up after so many")
     page.add_argument("--max-age", metavar="TIME", type=duration, help="given up after this time")
     for page in plots.choices.values():
         page.add_argument("-o", "--output", metavar="FILE", help="write a PNG")

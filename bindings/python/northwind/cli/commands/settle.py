@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import collections
 import itertools
+import os
+import stat
 import time
 import typing
 
@@ -13,7 +15,7 @@ import northwind
 
 from .. import exits
 from ..lines import Line, Lines
-from ..opening import Settling, settling
+from ..opening import Settling, is_store, settling, store_path
 from ..terminal import Column, Output, Row
 from ..values import duration, for_json, member, positive
 
@@ -167,6 +169,7 @@ def _from_queue(parts: Settling, options: argparse.Namespace, output: Output) ->
                     raise stats.error
                 progress.at(stats.deleted)
                 if options.follow:
+                    # There is nothing to wait for: a source that halts wakes nobody, and one that is drained is so at once.
                     time.sleep(_PROGRESS_SECONDS)
         except (KeyboardInterrupt, exits.Terminated):
             # That is how following ends.
@@ -182,13 +185,24 @@ def _from_queue(parts: Settling, options: argparse.Namespace, output: Output) ->
     return exits.NO if stats.poison else exits.OK
 
 
+def _check_file(path: str) -> None:
+    """Before anything is made for it. What is no file, such as a pipe, is opened once only, when it is read."""
+    if path != "-" and not stat.S_ISFIFO(os.stat(path).st_mode):
+        open(path, "rb").close()
+
+
 def run(options: argparse.Namespace, output: Output) -> int:
     if bool(options.queue_url) == bool(options.files):
         raise exits.Complaint(exits.USAGE, "what is to be settled? Give files (- for standard input), or --queue-url")
     if options.follow and not options.queue_url:
         raise exits.Complaint(exits.USAGE, "--follow is for a queue")
+    for path in options.files:
+        _check_file(path)
     begun = time.monotonic()
+    new = not is_store(store_path(options))
     with settling(options, create=True) as parts:
+        if new:
+            output.note(f"a new store was made: {os.path.abspath(store_path(options))}")
         if options.queue_url:
             return _from_queue(parts, options, output)
         tally = _from_files(parts, options, output)

@@ -13,7 +13,7 @@ from .. import exits
 from ..opening import ledger
 from ..records import Names, record_json, text_of
 from ..terminal import Output, Row
-from ..values import money, natural
+from ..values import code, money
 
 NAME = "show"
 HELP = "show a transaction by its key, reference or sequence"
@@ -33,7 +33,7 @@ _KEY = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="KEY|REFERENCE|SEQUENCE", help="which transaction")
-    parser.add_argument("--code", metavar="N", type=natural, help="look for a reference, under this code")
+    parser.add_argument("--code", metavar="N", type=code, help="look for a reference, under this code")
 
 
 def _find(opened: northwind.Ledger, options: argparse.Namespace) -> list[northwind.TransactionView]:

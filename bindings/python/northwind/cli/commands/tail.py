@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
+import select
 
 import northwind
 
@@ -13,20 +13,27 @@ from .. import exits
 from ..opening import InUse, ledger, store_path
 from ..records import Names, record_json, text_of
 from ..terminal import Output, Row
-from ..values import money, natural, shown
+from ..values import duration, money, natural, shown, within
 
 NAME = "tail"
 HELP = "print the newest records of the journal, and follow it"
 DESCRIPTION = """\
 With --follow, goes on until Ctrl-C. As one process has a store open at a time, it is opened for a moment whenever its files have changed and
-nobody has it open: what other commands write shows up at once, what a service writes when that has let the store go."""
-EXAMPLES = ("northwind tail -s ledger.db -n 20", "northwind tail -s ledger.db -f --json | jq -c 'select(.outcome == \"rejected\")'")
-_POLL_SECONDS = 0.1
+nobody has it open: what other commands write shows up within --interval, what a service writes when that has let the store go. While it runs,
+ask the service: docs/cli.md says how."""
+EXAMPLES = (
+    "northwind tail -s ledger.db -n 20", "northwind tail -s ledger.db -f --interval 1s",
+    "northwind tail -s ledger.db -f --json | jq -c 'select(.outcome == \"rejected\")'",
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--lines", metavar="N", type=natural, default=10, help="so many records (default: 10)")
     parser.add_argument("-f", "--follow", action="store_true", help="print what is recorded from now on, too")
+    parser.add_argument(
+        "--interval", metavar="TIME", type=within("10ms", "1m"), default=duration("100ms"),
+        help="with --follow, how often to look whether somebody has written: 10ms to 1m (default: 100ms)",
+    )
 
 
 def line_of(row: Row) -> str:
@@ -64,6 +71,19 @@ def _files(path: str) -> frozenset[tuple[str, int]]:
         return frozenset((entry.name, entry.stat().st_size) for entry in entries if entry.name.endswith((".log", ".sst")))
 
 
+def _pause(output: Output, seconds: float) -> None:
+    """Until it is time to look again, or whoever read the output has gone away.
+
+    What another process records there is nothing to wait for: a ledger wakes those who follow its journal in its own process, and one process
+    has a store open at a time. So the files are looked at, now and then.
+    """
+    poll = select.poll()
+    # Nothing is asked for: an end of the reader is reported anyhow.
+    poll.register(output.stream.fileno(), 0)
+    if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(seconds * 1000)):
+        raise BrokenPipeError
+
+
 def run(options: argparse.Namespace, output: Output) -> int:
     path = store_path(options)
     with ledger(options) as opened:
@@ -71,6 +91,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         at = _print_after(opened, max(0, head - options.lines), output) if options.lines else head
         seen = _files(path)
     options.wait = options.wait * 0
+    interval = options.interval.total_seconds()
     waiting = False
     while options.follow:
         try:
@@ -78,7 +99,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         except FileNotFoundError:
             changed = True  # a file went away meanwhile
         if not changed:
-            time.sleep(_POLL_SECONDS)
+            _pause(output, interval)
             continue
         try:
             with ledger(options) as opened:
@@ -89,5 +110,5 @@ def run(options: argparse.Namespace, output: Output) -> int:
             if not waiting:
                 output.note("another process has the store open; what it writes is shown when it lets go")
             waiting = True
-            time.sleep(_POLL_SECONDS)
+            _pause(output, interval)
     return exits.OK

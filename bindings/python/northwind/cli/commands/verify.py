@@ -21,8 +21,8 @@ EXAMPLES = ("northwind verify -s ledger.db", "northwind verify -s ledger.db --ex
 
 
 def head(text: str) -> tuple[int, bytes]:
-    match = re.fullmatch(r"(\d+):([0-9a-fA-F]{64})", text)
-    if not match:
+    match = re.fullmatch(r"([0-9]{1,20}):([0-9a-fA-F]{64})", text)
+    if not match or int(match[1]) >= 2**64:
         raise argparse.ArgumentTypeError("a head is SEQUENCE:HASH, with 64 hexadecimal digits")
     return int(match[1]), bytes.fromhex(match[2])
 
