@@ -69,6 +69,7 @@ void Closable::CloseAtExit() {
 }
 
 void LoadHandles(py::module_& m) {
+  LoadSignals();
   pthread_atfork(nullptr, nullptr, [] {
     if (!opened || forked) return;
     forked = true;

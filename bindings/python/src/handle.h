@@ -53,7 +53,9 @@ class Handle {
             return;
           }
           if (PyGILState_Check() != 0) {
-            Unlocked([gone] { delete gone; });
+            const UnderWay under_way;
+            py::gil_scoped_release release;
+            delete gone;
           } else {
             delete gone;
           }

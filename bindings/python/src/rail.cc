@@ -30,7 +30,7 @@ RailAnswer PyRail::Call(const char* method, const PayoutInstruction& payout) {
     return {.state = As<RailState>(answer, "a rail's answer")};
   } catch (py::error_already_set& error) {
     const std::string reason = ReasonOf(error);
-    error.discard_as_unraisable("a payout rail");
+    if (!KeepInterrupt(error)) error.discard_as_unraisable("a payout rail");
     return {.state = RailState::kUnknown, .reason = reason};
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_TypeError, error.what());
