@@ -111,8 +111,11 @@ CutoverPreview Preview(const PyCutover& self, uint32_t threshold, const py::iter
 
 Pages Residue(std::shared_ptr<PyCutover> self, const py::object& claims, std::string after) {
   self->CheckOpen();
-  return PagesOf<ResiduePage::Item>([self = std::move(self), arbiter = ArbiterOf(claims),
+  static_cast<void>(ArbiterOf(claims));  // TypeError now
+  return PagesOf<ResiduePage::Item>([self = std::move(self), claims,
                                      after = std::move(after)](std::vector<ResiduePage::Item>& items) mutable {
+    // Open for a page, and not for as long as somebody has the iterator: what is raised in a loop holds it, and the arbiter is to be closed.
+    const OpenArbiter arbiter = ArbiterOf(claims);
     ResiduePage page = Must(On(*self, [&](Cutover& c) { return c.Residue(*arbiter.claims, after, kMaxAuditPage); }));
     items = std::move(page.items);
     after = std::move(page.next);

@@ -20,7 +20,7 @@ namespace northwind::python {
 // lock may be held for ever.
 void RefuseAfterFork();
 bool Forked();
-// From here on a fork counts. Raises Closed when Python is ending.
+// Something is being opened: from here on a fork counts. Raises ForkedProcess, and Closed when Python is ending.
 void NoteOpening();
 // Whether Python is ending: long calls come to an end.
 bool Ending();

@@ -117,7 +117,7 @@ void BindFile(py::module_& m) {
       m, "LegacyFile", "A file of the batch system, CSV or JSON lines, read page by page in bounded memory.");
   type.def(py::init([](const py::object& path, LegacyFileFormat format) {
              const auto name = py::module_::import("os").attr("fsencode")(path).cast<std::string>();
-             RefuseAfterFork();
+             NoteOpening();
              return PyLegacyFile::Hold("file", Must(Unlocked([&] { return LegacyFile::Open(name, format); })));
            }),
            py::arg("path"), py::arg("format"),
