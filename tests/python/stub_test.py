@@ -19,7 +19,7 @@ STUB = PACKAGE / "_northwind.pyi"
 TREE = ast.parse(STUB.read_text())
 
 # What a class of pybind11 has by being one.
-OF_EVERY_CLASS = set(dir(type("Empty", (), {}))) | {"__init__", "_pybind11_conduit_v1_", "__annotations__"}
+OF_EVERY_CLASS = set(dir(type("Empty", (), {}))) | {"__init__", "_pybind11_conduit_v1_", "__annotations__", "__slotnames__"}
 
 
 def public(name):

@@ -65,8 +65,7 @@ void BindRail(py::module_& m) {
              "Names this payout to the rail: the same in every call, for ever.")
       .Field("payout_id", Member(&I::payout_id), "")
       .Field("merchant_id", Member(&I::merchant_id), "")
-      .Field(
-          "asset", [](const I& i) { return i.asset.ToString(); }, "")
+      .Field("asset", Member(&I::asset), "")
       .Field("amount", Member(&I::amount), "")
       .Field("requested_at", Member(&I::requested_at), "");
 

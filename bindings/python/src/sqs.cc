@@ -69,6 +69,7 @@ void BindReports(py::module_& m) {
       .Field("throttled", Member(&S::throttled), "")
       .Field("held", Member(&S::held), "Messages held now.")
       .Field("held_bytes", Member(&S::held_bytes), "")
+      .Kept(&S::status)
       .Also(
           "error", [](const S& s) { return s.status.ok() ? py::object(py::none()) : ExceptionOf(s.status); },
           "Why it waits or halted; None if it does not.");
