@@ -180,7 +180,7 @@ for hour in range(1, 25):
     for name, account in zip(names, accounts):
         asked = ledger.balance(account, at=moment)
         # The end of the microsecond that the moment names.
-        before = numpy.searchsorted(history[name]["recorded_at"], numpy.datetime64(moment.replace(tzinfo=None), "ns") + 999, "right")
+        before = numpy.searchsorted(history[name]["recorded_at"], numpy.datetime64(moment.replace(tzinfo=None), "ns") + numpy.timedelta64(999, "ns"), "right")
         assert asked.available == (int(available[name][before - 1]) if before else 0)
         assert asked.debits_held == (int(held[name][before - 1]) if before else 0)
 

@@ -30,7 +30,7 @@ def test_rows_are_committed_in_order_over_many_batches(book):
     result = book.ledger.commit_arrays(**given)
     assert result.dtype.names == ("outcome", "original", "reason", "conflict", "sequence", "recorded_at")
     assert len(result) == n and (result["outcome"] == Outcome.APPLIED).all() and (result["reason"] == Reason.NONE).all()
-    assert (result["sequence"] == np.arange(4, n + 4)).all() and (np.diff(result["recorded_at"]) > np.timedelta64(0)).all()
+    assert (result["sequence"] == np.arange(4, n + 4)).all() and (np.diff(result["recorded_at"]) > np.timedelta64(0, "ns")).all()
     assert book.ledger.balance(book.shop).available == int(given["amount"][1::2].sum())
     again = book.ledger.commit_arrays(**given)
     assert (again["outcome"] == Outcome.DUPLICATE).all() and (again["original"] == Outcome.APPLIED).all()
