@@ -61,7 +61,7 @@ absl::StatusOr<std::optional<bool>> AskWhoPays(const IsOurs& is_ours, const Inde
 absl::Status CheckWhoPays(const RunState& run, absl::CivilDay day, const IsOurs& is_ours) {
   if (!is_ours) return absl::OkStatus();
   const std::string prefix = DayKey(kIndexPrefix, day);
-  Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+  Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true, .interruptible = true});
   for (cursor.Seek(prefix); cursor.Valid() && cursor.key().starts_with(prefix); cursor.Next()) {
     const std::optional<IndexKeyParts> key = ParseIndexKey(cursor.key());
     if (!key) return absl::DataLossError("compare: a key of the index of days is damaged");
@@ -74,7 +74,7 @@ absl::Status CheckWhoPays(const RunState& run, absl::CivilDay day, const IsOurs&
 absl::Status ReviewDay(RunState& run, absl::CivilDay day, const IsOurs& is_ours, absl::Time now) {
   const std::string prefix = DayKey(kIndexPrefix, day);
   // Of the index as it stands now: what the writes below move is looked at by them.
-  Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+  Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true, .interruptible = true});
   cursor.Seek(prefix);
   while (true) {
     std::vector<std::pair<std::string, std::optional<bool>>> names;
@@ -108,7 +108,7 @@ absl::StatusOr<Stock> TakeStock(const RunState& run, absl::CivilDay day) {
     figures.assets[asset].theirs.ingested = sides[1];
   }
   const std::string prefix = DayKey(kIndexPrefix, day);
-  Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+  Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true, .interruptible = true});
   DayDigest digest;
   Asset last_asset;
   SideBySide* sides = nullptr;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "northwind/interrupt.h"
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
@@ -163,6 +164,7 @@ absl::StatusOr<IngestResult> ParallelRun::Core::IngestLocked(std::string_view so
   IngestResult result;
   size_t done = 0;
   do {
+    if (done > 0) NW_RETURN_IF_ERROR(internal::CheckInterrupted());
     Standing standing = run_.standing;
     ColumnSets sets = run_.columns;
     WriteSet writes;

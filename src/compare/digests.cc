@@ -38,7 +38,7 @@ Hash256 Joined(std::string_view name, const absl::InlinedVector<Hash256, 1>& dig
 // Calls `take` with each entry whose key is from `begin` on and begins with `prefix`, until it says no.
 template <typename Take>
 absl::Status Scan(const Engine& engine, const std::string& prefix, const std::string& begin, const Take& take) {
-  Cursor cursor = engine.NewCursor(Space::kHost, {.fill_cache = false});
+  Cursor cursor = engine.NewCursor(Space::kHost, {.fill_cache = false, .interruptible = true});
   for (cursor.Seek(begin); cursor.Valid() && cursor.key().starts_with(prefix); cursor.Next()) {
     const std::optional<IndexKeyParts> key = ParseIndexKey(cursor.key());
     if (!key)

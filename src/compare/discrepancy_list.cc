@@ -56,7 +56,7 @@ absl::StatusOr<Discrepancy> ShowDiscrepancy(const RunState& run, std::string_vie
 }
 
 absl::Status EachDiscrepancy(const Engine& engine, std::string_view after, TakeRecord take) {
-  Cursor cursor = engine.NewCursor(Space::kHost, {.fill_cache = false});
+  Cursor cursor = engine.NewCursor(Space::kHost, {.fill_cache = false, .interruptible = true});
   std::string begin = Key(kDiscrepancyPrefix, after);
   if (!after.empty()) begin.push_back('\0');
   for (cursor.Seek(begin); cursor.Valid() && cursor.key().starts_with(kDiscrepancyPrefix); cursor.Next()) {

@@ -64,7 +64,7 @@ absl::Status FinishReread(RunState& run, Meta& meta, absl::Time now) {
     ItemBatch batch(run, standing, now);
     std::string begin = Key(kItemPrefix, meta.reread_upto);
     if (!meta.reread_upto.empty()) begin.push_back('\0');
-    Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false});
+    Cursor cursor = run.engine.NewCursor(Space::kHost, {.fill_cache = false, .interruptible = true});
     size_t items = 0, bytes = 0;
     for (cursor.Seek(begin); cursor.Valid() && cursor.key().starts_with(kItemPrefix); cursor.Next()) {
       if (items == kItems || bytes >= kBytes) break;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "northwind/interrupt.h"
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
@@ -60,7 +61,8 @@ class Verifier {
   }
 
   absl::Status Items() {
-    Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+    Cursor cursor =
+        run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true, .interruptible = true});
     for (cursor.Seek(kItemPrefix); cursor.Valid() && cursor.key().starts_with(kItemPrefix); cursor.Next()) {
       NW_ASSIGN_OR_RETURN(const Item item, DecodeItem(cursor.key().substr(kItemPrefix.size()), cursor.value()));
       NW_RETURN_IF_ERROR(CheckRows(item));
@@ -161,7 +163,8 @@ class Verifier {
 
   absl::Status IndexHasNoMore() const {
     uint64_t entries = 0;
-    Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+    Cursor cursor =
+        run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true, .interruptible = true});
     for (cursor.Seek(kIndexPrefix); cursor.Valid() && cursor.key().starts_with(kIndexPrefix); cursor.Next()) ++entries;
     NW_RETURN_IF_ERROR(cursor.status());
     if (entries == index_entries_) return absl::OkStatus();
@@ -170,7 +173,8 @@ class Verifier {
 
   absl::Status RowIds() const {
     uint64_t kept = 0, dropped = 0;
-    Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+    Cursor cursor =
+        run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true, .interruptible = true});
     for (cursor.Seek(kRowPrefix); cursor.Valid() && cursor.key().starts_with(kRowPrefix); cursor.Next()) {
       NW_ASSIGN_OR_RETURN(const RowPlace place, DecodeRowPlace(cursor.key(), cursor.value()));
       ++(place.dropped ? dropped : kept);
@@ -198,7 +202,7 @@ class Verifier {
   }
 
   absl::Status WhatCameIn() {
-    Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false});
+    Cursor cursor = run_.engine.NewCursor(Space::kHost, {.fill_cache = false, .interruptible = true});
     for (cursor.Seek(kCountPrefix); cursor.Valid() && cursor.key().starts_with(kCountPrefix); cursor.Next()) {
       if (cursor.key().size() != kCountPrefix.size() + 4) return Differs("what came in", "a key is damaged");
       const absl::CivilDay day = LoadDay(cursor.key().data() + kCountPrefix.size());
@@ -246,6 +250,7 @@ class Verifier {
     JournalSide side(ledger_);
     JournalReader reader = ledger_.ReadJournal(Sequence(0));
     while (reader.position().value() < run_.standing.followed) {
+      NW_RETURN_IF_ERROR(CheckInterrupted());
       NW_ASSIGN_OR_RETURN(const std::vector<JournalRecord> records, reader.Next(kJournalPage));
       if (records.empty()) return Differs("journal", "it ends before what was followed of it");
       for (const JournalRecord& record : records) {

@@ -59,7 +59,7 @@ absl::StatusOr<CutoverPreview> Cutover::Core::Preview(uint32_t threshold,
   Settings then = now;
   then.threshold = threshold;
   then.routed_to_batch = false;
-  Cursor cursor = engine_.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true});
+  Cursor cursor = engine_.NewCursor(Space::kHost, {.fill_cache = false, .read_ahead = true, .interruptible = true});
   for (cursor.Seek(internal::kMerchantPrefix); cursor.Valid() && cursor.key().starts_with(internal::kMerchantPrefix);
        cursor.Next()) {
     const std::string_view merchant_id = cursor.key().substr(internal::kMerchantPrefix.size());

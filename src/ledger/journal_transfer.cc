@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "northwind/interrupt.h"
 #include "northwind/status.h"
 #include "src/base/coding.h"
 #include "src/base/error.h"
@@ -105,6 +106,7 @@ class ExportReader {
 absl::Status WriteBlocks(Engine& engine, ExportReader reader, Chain& chain) {
   WriteSet writes;
   while (true) {
+    NW_RETURN_IF_ERROR(CheckInterrupted());
     NW_ASSIGN_OR_RETURN(const std::string value, reader.Next(chain));
     if (!value.empty()) {
       std::string key;
@@ -135,7 +137,7 @@ absl::StatusOr<Head> ExportJournal(Engine& engine, const Head& head, const std::
     if (!write(kMagic) || !write({reinterpret_cast<const char*>(uuid.data()), uuid.size()})) {
       return FileError("writing", path);
     }
-    Cursor cursor = engine.NewCursor(Space::kJournal, {.fill_cache = false, .read_ahead = true});
+    Cursor cursor = engine.NewCursor(Space::kJournal, {.fill_cache = false, .read_ahead = true, .interruptible = true});
     for (cursor.SeekToFirst(); cursor.Valid() && chain.head.sequence < head.sequence; cursor.Next()) {
       NW_ASSIGN_OR_RETURN(const std::shared_ptr<const Block> block, Block::Parse(cursor.value()));
       NW_RETURN_IF_ERROR(chain.Extend(block->header()));
@@ -168,6 +170,7 @@ absl::StatusOr<Head> ImportJournal(Engine& engine, const std::string& path) {
   // The whole file is read before anything is written.
   Chain checked(uuid);
   while (true) {
+    NW_RETURN_IF_ERROR(CheckInterrupted());
     NW_ASSIGN_OR_RETURN(const std::string value, check.Next(checked));
     if (value.empty()) break;
   }

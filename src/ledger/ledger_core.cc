@@ -13,7 +13,7 @@
 namespace northwind::internal {
 namespace {
 
-constexpr CursorOptions kScan{.fill_cache = false, .read_ahead = true};
+constexpr CursorOptions kScan{.fill_cache = false, .read_ahead = true, .interruptible = true};
 
 absl::Status Damaged(std::string_view what, const absl::Status& why) {
   return Error(why.code(), ToAbsl(what), ": ", why.message());

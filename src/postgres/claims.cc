@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "northwind/interrupt.h"
 #include "northwind/postgres.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
@@ -113,9 +114,14 @@ class PostgresClaims::Core {
  private:
   // One of `connections` that may be in use at once.
   absl::Status TakeSlot() {
+    const Deadline deadline = Deadline::In(target_.statement_timeout);
     absl::MutexLock lock(&mutex_);
     const auto is_free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return free_ > 0; };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&is_free), target_.statement_timeout)) {
+    const bool sliced = internal::Interruptible();
+    const absl::Duration slice = sliced ? absl::FromChrono(internal::kAskEvery) : target_.statement_timeout;
+    while (!mutex_.AwaitWithTimeout(absl::Condition(&is_free), slice)) {
+      NW_RETURN_IF_ERROR(internal::CheckInterrupted());
+      if (sliced && !deadline.HasPassed()) continue;
       return Error(absl::StatusCode::kUnavailable, "claims: all connections are in use");
     }
     --free_;

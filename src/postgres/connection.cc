@@ -5,15 +5,22 @@
 
 #include <algorithm>
 #include <climits>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "northwind/interrupt.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
 #include "src/postgres/connection_string.h"
 
 namespace northwind::internal::postgres {
 namespace {
+
+// Whoever presses Ctrl-C does not wait longer for a server that does not answer.
+constexpr absl::Duration kPatienceAfterInterrupt = absl::Milliseconds(300);
 
 // Parameters as libpq takes them.
 struct ParameterArrays {
@@ -164,15 +171,59 @@ absl::Status Connection::Wait(std::string_view what, short events, Deadline dead
       broken_ = true;
       return Error(absl::StatusCode::kCancelled, ToAbsl(what), ": stopped");
     }
+    if (Interrupted()) {
+      broken_ = !EndStatement();
+      return Error(absl::StatusCode::kCancelled, ToAbsl(what), ": interrupted");
+    }
     if (deadline.HasPassed()) {
       broken_ = true;
       return Error(absl::StatusCode::kDeadlineExceeded, ToAbsl(what), ": no answer of PostgreSQL in time");
     }
     pollfd ready[2] = {{.fd = PQsocket(raw()), .events = events, .revents = 0},
                        {.fd = stop_ != nullptr ? stop_->descriptor() : -1, .events = POLLIN, .revents = 0}};
-    poll(ready, 2, deadline.RemainingMs());
+    poll(ready, 2, BeforeNextAsk(deadline).RemainingMs());
     if (ready[0].revents != 0) return absl::OkStatus();
   }
+}
+
+bool Connection::EndStatement() {
+  if (PQpipelineStatus(raw()) != PQ_PIPELINE_OFF) return false;
+  // libpq asks on a connection of its own and waits for that, however long: a thread of nobody does. All that it needs is its own. Until
+  // the server has been asked, that could end the next statement as well.
+  PGcancel* const cancel = PQgetCancel(raw());
+  if (cancel == nullptr) return false;
+  const auto asked = std::make_shared<absl::Notification>();
+  try {
+    std::thread([cancel, asked] {
+      char error[256];
+      PQcancel(cancel, error, sizeof error);
+      PQfreeCancel(cancel);
+      asked->Notify();
+    }).detach();
+  } catch (const std::system_error&) {  // no thread left
+    PQfreeCancel(cancel);
+    return false;
+  }
+  const Deadline deadline = Deadline::In(kPatienceAfterInterrupt);
+  while (PQflush(raw()) == 1 && !deadline.HasPassed()) {
+    pollfd socket = {.fd = PQsocket(raw()), .events = POLLIN | POLLOUT, .revents = 0};
+    poll(&socket, 1, deadline.RemainingMs());
+    if (PQconsumeInput(raw()) == 0) return false;
+  }
+  while (true) {
+    while (PQisBusy(raw()) != 0) {
+      if (deadline.HasPassed()) return false;
+      pollfd socket = {.fd = PQsocket(raw()), .events = POLLIN, .revents = 0};
+      poll(&socket, 1, deadline.RemainingMs());
+      if (PQconsumeInput(raw()) == 0) return false;
+    }
+    const Result result(PQgetResult(raw()));
+    if (!result) break;
+    // A copy would want to be ended first.
+    if (result.status() == PGRES_COPY_IN || result.status() == PGRES_COPY_OUT) return false;
+  }
+  return asked->WaitForNotificationWithTimeout(absl::Milliseconds(deadline.RemainingMs())) &&
+         PQstatus(raw()) == CONNECTION_OK;
 }
 
 absl::StatusOr<Result> Connection::Finished(std::string_view what, int sent, Deadline deadline) {

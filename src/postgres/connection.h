@@ -54,7 +54,8 @@ struct ConnectionOptions {
 
 // One session of a server, whose calls wait no longer than until a deadline, or until somebody else stops them. One thread at a time, but
 // for the StopSignal. Once a call ended by DeadlineExceeded, Cancelled or Unavailable nothing can be known of what the server does: the
-// connection is broken, and every call after that fails with Unavailable.
+// connection is broken, and every call after that fails with Unavailable. An InterruptScope ends waits as well, with Cancelled: then the
+// server is asked to end the statement, and if it does so at once the connection stays whole.
 class Connection {
  public:
   // Tries the hosts in their order, each for connect_timeout at most. Errors: InvalidArgument for the string; PermissionDenied and
@@ -94,6 +95,8 @@ class Connection {
   absl::StatusOr<Result> NextResult(std::string_view what, Deadline deadline);
 
   bool broken() const { return broken_; }
+  // For a caller that can make nothing of it any more.
+  void Abandon() { broken_ = true; }
   // "host:port" or the socket's directory, for messages.
   std::string Peer() const;
   int server_version() const { return PQserverVersion(connection_.get()); }  // 150018
@@ -106,6 +109,8 @@ class Connection {
   // The results of one statement but for the first error or the last; no more than `sent` says.
   absl::StatusOr<Result> Finished(std::string_view what, int sent, Deadline deadline);
   absl::Status Broken(std::string_view what);
+  // Asks the server to end the statement; true if it did so in time, and the connection is whole.
+  bool EndStatement();
 
   const ConnectionHandle connection_;
   const StopSignal* const stop_;

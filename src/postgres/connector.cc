@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "northwind/interrupt.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
 #include "src/postgres/result.h"
@@ -110,10 +111,11 @@ absl::StatusOr<bool> Connector::Establish(PGconn* connection) {
 absl::StatusOr<bool> Connector::Wait(int socket, short events, Deadline until) const {
   for (;;) {
     if (stop_ != nullptr && stop_->IsSet()) return Error(absl::StatusCode::kCancelled, kWhat, ": stopped");
+    if (Interrupted()) return Error(absl::StatusCode::kCancelled, kWhat, ": interrupted");
     if (deadline_.HasPassed()) return Error(absl::StatusCode::kDeadlineExceeded, kWhat, ": no connection in time");
     pollfd ready[2] = {{.fd = socket, .events = events, .revents = 0},
                        {.fd = stop_ != nullptr ? stop_->descriptor() : -1, .events = POLLIN, .revents = 0}};
-    poll(ready, 2, Earlier(until, deadline_).RemainingMs());
+    poll(ready, 2, BeforeNextAsk(Earlier(until, deadline_)).RemainingMs());
     if (ready[0].revents != 0) return true;
     if (until.HasPassed()) return false;
   }

@@ -7,6 +7,7 @@
 #include <climits>
 
 #include "absl/time/time.h"
+#include "northwind/interrupt.h"
 
 namespace northwind::internal::postgres {
 
@@ -27,6 +28,10 @@ class Deadline {
     return static_cast<int>(std::clamp<long long>(left, 0, INT_MAX));
   }
   friend Deadline Earlier(Deadline a, Deadline b) { return a.at_ < b.at_ ? a : b; }
+  // Not later than whoever may interrupt the call is to be asked again.
+  friend Deadline BeforeNextAsk(Deadline deadline) {
+    return Interruptible() ? Earlier(deadline, In(absl::FromChrono(kAskEvery))) : deadline;
+  }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "northwind/interrupt.h"
 #include "northwind/postgres.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
@@ -116,11 +117,16 @@ absl::StatusOr<LegacyPage> LegacyReader::Core::Read(const LegacyQuery& query, st
   if (!after.empty()) {
     NW_ASSIGN_OR_RETURN(key, internal::postgres::DecodeLegacyCursor(query, after));
   }
+  NW_RETURN_IF_ERROR(internal::CheckInterrupted());
   // An error ends no more than the page, and no setting that a query makes lasts longer.
   const absl::StatusOr<Result> begun = connection_->Execute(kWhat, "SAVEPOINT page", Limit());
-  if (!begun.ok()) return AsReaderStatus(begun.status());
+  if (!begun.ok()) {
+    if (absl::IsCancelled(begun.status())) connection_->Abandon();  // who knows whether it stands
+    return AsReaderStatus(begun.status());
+  }
   absl::StatusOr<LegacyPage> page = ReadPage(query, key);
   if (!connection_->broken()) {
+    const InterruptScope to_the_end(nullptr);
     const absl::StatusOr<Result> ended = connection_->Run(kWhat, "ROLLBACK TO page; RELEASE page", Limit());
     if (page.ok() && !ended.ok()) return AsReaderStatus(ended.status());
   }

@@ -31,7 +31,7 @@ absl::Status TaskLog::Load(Visitor visit) {
     if (first->view().size() != 8) return Malformed("beginning of the log");
     next_ = LoadBigEndian64(first->view().data());
   }
-  Cursor cursor = engine_.NewCursor(Space::kTasks, {.fill_cache = false, .read_ahead = true});
+  Cursor cursor = engine_.NewCursor(Space::kTasks, {.fill_cache = false, .read_ahead = true, .interruptible = true});
   for (cursor.Seek(BlockKey(next_)); cursor.Valid() && cursor.key()[0] == kBlock; cursor.Next()) {
     if (cursor.key() != BlockKey(next_)) {
       return Error(absl::StatusCode::kDataLoss, "scheduler log: block ", next_, " is missing");

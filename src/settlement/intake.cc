@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
+#include "northwind/interrupt.h"
 #include "src/base/error.h"
 #include "src/scheduler/policy.h"
 #include "src/settlement/durable_parking.h"
@@ -275,6 +276,8 @@ absl::StatusOr<IntakeResult> Intake::Core::Apply(const Events& events) {
   if (events.size() > 0) ahead_.Start(events, 0, std::min(step, events.size()), chunks[0]);
   for (size_t first = 0, turn = 0; first < events.size() && status.ok(); first += step, turn ^= 1) {
     ahead_.Wait();
+    if (first > 0) status = internal::CheckInterrupted();
+    if (!status.ok()) break;
     const size_t next = first + step;
     if (next < events.size()) ahead_.Start(events, next, std::min(next + step, events.size()), chunks[turn ^ 1]);
     status = CommitChunk(chunks[turn], first);

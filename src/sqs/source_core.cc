@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "northwind/interrupt.h"
 #include "northwind/status.h"
 #include "src/base/error.h"
 
@@ -122,7 +123,10 @@ absl::StatusOr<QueueAttributes> SourceCore::AskAttributes() {
     changed_.SignalAll();
   });
   const absl::MutexLock lock(&mutex_);
-  while (!answer->has_value() && stops_ == stops && stops_under_way_ == 0) changed_.Wait(&mutex_);
+  while (!answer->has_value() && stops_ == stops && stops_under_way_ == 0) {
+    if (Interrupted()) return absl::CancelledError("sqs: interrupted");
+    AwaitChange(Interruptible() ? Now() + absl::FromChrono(kAskEvery) : absl::InfiniteFuture());
+  }
   if (!answer->has_value()) return absl::CancelledError("sqs: is being stopped");
   return *std::move(*answer);  // the callback, on its own thread, frees what is left
 }
@@ -198,7 +202,10 @@ bool SourceCore::WaitUntilDrained(absl::Duration timeout) {
   const absl::Time deadline = Now() + timeout;
   const absl::MutexLock lock(&mutex_);
   const uint64_t before = receives_begun_;
-  while (phase_ == Phase::kRunning && seen_empty_ <= before && Now() < deadline) AwaitChange(deadline);
+  while (phase_ == Phase::kRunning && seen_empty_ <= before && Now() < deadline) {
+    if (Interrupted()) return false;
+    AwaitChange(Interruptible() ? std::min(deadline, Now() + absl::FromChrono(kAskEvery)) : deadline);
+  }
   return phase_ == Phase::kRunning && seen_empty_ > before;
 }
 

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "northwind/interrupt.h"
 #include "northwind/status.h"
 #include "src/store/options.h"
 #include "src/store/rocks_status.h"
@@ -33,7 +34,7 @@ std::string_view PinnedValue::view() const { return rep_ == nullptr ? std::strin
 // ---- Cursor -------------------------------------------------------------------------------------------------
 
 Cursor::Rep::Rep(const Database& database, Space of, const CursorOptions& options, const rocksdb::Snapshot* snapshot)
-    : space(of) {
+    : space(of), interruptible(options.interruptible) {
   rocksdb::ReadOptions read = CursorRead(options);
   read.snapshot = snapshot;
   if (options.same_prefix) {
@@ -48,7 +49,7 @@ Cursor::~Cursor() = default;
 Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 
-bool Cursor::Valid() const { return rep_ != nullptr && rep_->iterator->Valid(); }
+bool Cursor::Valid() const { return rep_ != nullptr && !rep_->interrupted && rep_->iterator->Valid(); }
 
 void Cursor::SeekToFirst() {
   NW_CHECK(rep_ != nullptr && rep_->prefix == nullptr, "SeekToFirst on a cursor without a space or of one prefix");
@@ -76,13 +77,17 @@ void Cursor::SeekForPrev(std::string_view key) {
   rep_->iterator->SeekForPrev(ToSlice(key));
 }
 
-void Cursor::Next() { rep_->iterator->Next(); }
+void Cursor::Next() {
+  rep_->iterator->Next();
+  if (rep_->interruptible && Interrupted()) rep_->interrupted = true;
+}
 void Cursor::Prev() { rep_->iterator->Prev(); }
 std::string_view Cursor::key() const { return FromSlice(rep_->iterator->key()); }
 std::string_view Cursor::value() const { return FromSlice(rep_->iterator->value()); }
 
 absl::Status Cursor::status() const {
   if (rep_ == nullptr) return absl::OkStatus();
+  if (rep_->interrupted) return absl::CancelledError("interrupted");
   return ToStatus(rep_->iterator->status(), "walking from", rep_->space, rep_->sought);
 }
 

@@ -28,6 +28,8 @@ struct Cursor::Rep {
   std::unique_ptr<rocksdb::Iterator> iterator;
   std::shared_ptr<const rocksdb::SliceTransform> prefix;  // set if only keys of one prefix are shown
   std::string sought;                                     // for messages
+  const bool interruptible;
+  bool interrupted = false;
 };
 
 struct Snapshot::Rep {

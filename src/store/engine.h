@@ -88,6 +88,8 @@ class WriteSet {
 struct CursorOptions {
   bool fill_cache = true;   // false for whole-space scans
   bool read_ahead = false;  // true for whole-space scans
+  // Whether Next ends the walk, with Cancelled, once the thread's InterruptScope says so.
+  bool interruptible = false;
   // Show only keys with the prefix of the key last sought, and use the bloom filter on it, so that to find nothing
   // costs no disk read. Only in kReferences (prefix: code, length, reference) and kLinks (prefix: target sequence), and
   // only Seek, Next: the key sought is a whole prefix, or one with more behind it.

@@ -267,7 +267,7 @@ absl::StatusOr<RecoveryCount> DeliveryReader::CountRecoverable(const Endpoint& e
   const std::string end = prefix + FirstMessageIdFrom(until);
   // Both of one moment, or a message that is made meanwhile would be missing its delivery.
   const std::unique_ptr<Snapshot> snapshot = engine_.NewSnapshot();
-  Cursor messages = snapshot->NewCursor(Space::kHost, {.fill_cache = false});
+  Cursor messages = snapshot->NewCursor(Space::kHost, {.fill_cache = false, .interruptible = true});
   Cursor deliveries = snapshot->NewCursor(Space::kHost, {.fill_cache = false});
   bool sought = false;
   for (messages.Seek(prefix + FirstMessageIdFrom(since)); messages.Valid() && messages.key() < end; messages.Next()) {

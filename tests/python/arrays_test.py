@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import northwind
+from conftest import Book
 from northwind import EntryKind, Outcome, Reason, RecordType, TransactionKind
 
 np = pytest.importorskip("numpy")
@@ -29,7 +30,7 @@ def test_rows_are_committed_in_order_over_many_batches(book):
     result = book.ledger.commit_arrays(**given)
     assert result.dtype.names == ("outcome", "original", "reason", "conflict", "sequence", "recorded_at")
     assert len(result) == n and (result["outcome"] == Outcome.APPLIED).all() and (result["reason"] == Reason.NONE).all()
-    assert (result["sequence"] == np.arange(4, n + 4)).all() and (np.diff(result["recorded_at"]) > np.timedelta64(0)).all()
+    assert (result["sequence"] == np.arange(4, n + 4)).all() and (np.diff(result["recorded_at"]) > np.timedelta64(0, "ns")).all()
     assert book.ledger.balance(book.shop).available == int(given["amount"][1::2].sum())
     again = book.ledger.commit_arrays(**given)
     assert (again["outcome"] == Outcome.DUPLICATE).all() and (again["original"] == Outcome.APPLIED).all()
@@ -265,3 +266,27 @@ with northwind.Ledger(sys.argv[1]) as ledger:
 assert not any(m.split(".")[0] == "numpy" for m in sys.modules if sys.modules[m])
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "l")], check=True, timeout=60)
+
+
+def test_what_is_written_into_the_arrays_meanwhile_is_not_seen(tmp_path):
+    """The clock is read by northwind's threads while the call is under way: here it spoils every array."""
+    count, nanos = 8190 * 10, 1_709_294_400_123_456_789
+    arrays = {}
+
+    def spoil():
+        for array in arrays.values():
+            array[...] = 2
+        return nanos
+
+    book = Book(tmp_path / "l", clock=spoil)
+    arrays.update(
+        keys=np.arange(count * 2, dtype=">u8").reshape(count, 2), debit=np.full(count, book.card), credit=np.full(count, book.shop),
+        amount=np.full((count, 2), 5)[:, 0], code=np.full(count, 7), effective_at=np.full(count, nanos), reference=np.full(count, b"x"),
+    )
+    answers = book.ledger.commit_arrays(**arrays)
+    assert (answers["outcome"] == Outcome.APPLIED).all() and (arrays["amount"] == 2).all()
+    assert book.ledger.balance(book.shop).available == 5 * count
+    last = book.ledger.transaction(int(answers["sequence"][-1])).record.transaction
+    assert (last.code, last.reference, last.effective_at_ns) == (7, "x", nanos)
+    assert last.key == np.arange(count * 2 - 2, count * 2, dtype=">u8").tobytes()
+    book.ledger.close()

@@ -14,12 +14,14 @@ import pytest
 import northwind
 from northwind import _northwind
 
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 PACKAGE = pathlib.Path(northwind.__file__).parent
 STUB = PACKAGE / "_northwind.pyi"
 TREE = ast.parse(STUB.read_text())
 
 # What a class of pybind11 has by being one.
-OF_EVERY_CLASS = set(dir(type("Empty", (), {}))) | {"__init__", "_pybind11_conduit_v1_", "__annotations__"}
+OF_EVERY_CLASS = set(dir(type("Empty", (), {}))) | {"__init__", "_pybind11_conduit_v1_", "__annotations__", "__slotnames__"}
 
 
 def public(name):
@@ -162,19 +164,44 @@ def test_everything_is_documented():
             assert (getattr(northwind, name).__doc__ or "").strip(), name
 
 
-def test_types_are_sound():
-    """mypy, strict, over the package and what stands beside this test."""
-    usage = pathlib.Path(__file__).parent / "typed_usage.py"
+def mypy(*arguments):
     environment = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     if "site-packages" not in PACKAGE.parts:  # there, mypy finds it by itself
         environment["MYPYPATH"] = str(PACKAGE.parent)
-    run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir", "/dev/null", "-p", "northwind"],
-        capture_output=True, text=True, cwd=usage.parent, env=environment,
-    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir", "/dev/null", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=HERE, env=environment)
+
+
+def test_types_are_sound():
+    """mypy, strict, over the package and what stands beside this test."""
+    for what in (["-p", "northwind"], [HERE / "typed_usage.py"]):
+        run = mypy(*what)
+        assert run.returncode == 0, run.stdout + run.stderr
+
+
+def programs(directory):
+    """The examples that import northwind, and the program that docs/python.md is. People who read that write no annotations."""
+    page = directory / "page.py"
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "python.md").read_text(), re.M | re.S)
+    page.write_text("# mypy: allow-untyped-defs, allow-untyped-calls, check-untyped-defs\n" + "".join(blocks))
+    imports = re.compile(r"^(import|from) northwind\b", re.M)
+    return [page] + [path for path in sorted((ROOT / "examples").rglob("*.py")) if imports.search(path.read_text())]
+
+
+def test_types_are_those_of_examples_and_tutorial(tmp_path):
+    pytest.importorskip("numpy")
+    pytest.importorskip("matplotlib")
+    found = programs(tmp_path)
+    assert ROOT / "examples" / "python" / "replay_day.py" in found
+    run = mypy(*found)
     assert run.returncode == 0, run.stdout + run.stderr
-    run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir", "/dev/null", str(usage)],
-        capture_output=True, text=True, cwd=usage.parent, env=environment,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_wrong_type_in_an_example_is_found(tmp_path):
+    pytest.importorskip("numpy")
+    page, *_ = programs(tmp_path)
+    wrong = page.read_text().replace("[(card, shop, 100_00)]", "[(card, shop, 100.00)]", 1)
+    assert wrong != page.read_text()
+    page.write_text(wrong)
+    run = mypy(page)
+    assert run.returncode == 1 and "float" in run.stdout, run.stdout + run.stderr

@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# tests/python/wheel.sh [--all]
+# tests/python/wheel.sh [--all [PYTHON...]]
 #
 # Makes a wheel, installs it into an empty virtual environment, and runs the tutorial there; and a source distribution, which must have all that
-# CMake asks for. Needs scripts/bootstrap, and no network. The library and the module are those of build/release, if that was built before; with
-# --all all of it is compiled, and of the source distribution (minutes).
+# CMake asks for. Needs scripts/bootstrap, and no network. The library and the module are those of build/release, if that was built before.
+#
+# With --all everything is compiled, of the source distribution, and installed in each way that people install it (many minutes, and PyPI): as a
+# wheel; editable; and by a plain `pip install`, which fetches what it builds with (the newest pybind11), for the distribution's Python
+# and each PYTHON that is given (a command or path).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
 python=$root/.venv/bin/python
-out=build/wheel
+out=$root/build/wheel
 all=false
-if [[ ${1:-} == --all ]]; then all=true; fi
-rm -rf "$out/dist" "$out/source" "$out/venv" "$out/configured"
+others=()
+if [[ ${1:-} == --all ]]; then all=true && shift && others=(/usr/bin/python3 "$@"); fi
+rm -rf "$out/dist" "$out/source" "$out/venv" "$out/configured" "$out/editable" "$out"/plain*
 mkdir -p "$out/dist" "$out/source"
 
 "$python" -c 'import sys, scikit_build_core.build as build; build.build_sdist(sys.argv[1])' "$out/dist"
@@ -32,16 +36,41 @@ else
     --config-settings cmake.define.NORTHWIND_INSTALL=ON "${settings[@]}"
 fi
 
-/usr/bin/python3 -m venv "$out/venv"
-"$out/venv/bin/python" -m pip install --no-deps --no-index --disable-pip-version-check "$out"/dist/northwind-*.whl
-# pytest and numpy are those of .venv, in which no northwind is.
+# pytest, numpy and mypy are those of .venv, in which no northwind is.
 packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 version=$(sed -n 's/^project(northwind VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-cd tests/python
-PYTHONPATH=$packages "$root/$out/venv/bin/python" - "$version" "$root/$out/venv" <<'END'
-import sys, northwind
+
+# check VENV PLACE TEST...: what is installed there is whole, and lies in PLACE. Run where no northwind is to be found otherwise.
+check() {
+  local venv=$1 place=$2
+  shift 2
+  "$venv/bin/python" - "$version" "$place" <<'END'
+import importlib.resources, sys
+import northwind, northwind._northwind
 assert northwind.__version__ == sys.argv[1], northwind.__version__
-assert northwind.__file__.startswith(sys.argv[2]), northwind.__file__
+assert northwind.__file__.startswith(sys.argv[2] + "/"), northwind.__file__
+for name in ("py.typed", "_northwind.pyi", "cli/commands/settle.py"):
+    assert importlib.resources.files("northwind").joinpath(name).is_file(), name
 END
-[[ $("$root/$out/venv/bin/northwind" --version) == "northwind $version" ]]
-PYTHONPATH=$packages "$root/$out/venv/bin/python" -m pytest tutorial_test.py stub_test.py
+  [[ $("$venv/bin/northwind" --version) == "northwind $version" ]]
+  [[ $("$venv/bin/python" -m northwind --version) == "northwind $version" ]]
+  "$venv/bin/python" -m pytest "$@"
+}
+
+/usr/bin/python3 -m venv "$out/venv"
+"$out/venv/bin/python" -m pip install --no-deps --no-index --disable-pip-version-check "$out"/dist/northwind-*.whl
+cd tests/python
+PYTHONPATH=$packages check "$out/venv" "$out/venv" tutorial_test.py stub_test.py
+if ! $all; then exit; fi
+
+/usr/bin/python3 -m venv "$out/editable"
+PYTHONPATH=$packages "$out/editable/bin/python" -m pip install --no-build-isolation --no-deps --no-index --disable-pip-version-check -e "$out/source"
+PYTHONPATH=$packages check "$out/editable" "$out/source/bindings/python/northwind" tutorial_test.py stub_test.py
+
+for other in "${others[@]}"; do
+  venv=$out/plain$("$other" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  "$other" -m venv "$venv"
+  "$venv/bin/python" -m pip install --disable-pip-version-check "$out/source"
+  "$venv/bin/python" -m pip install --disable-pip-version-check -c "$root/tests/requirements.txt" numpy pytest mypy
+  check "$venv" "$venv" tutorial_test.py stub_test.py ledger_test.py arrays_test.py closing_test.py
+done

@@ -22,20 +22,15 @@ void BindAccount(py::module_& m) {
   Record<Totals>(m, "Balance", "The totals of an account, in minor units.")
       .Field("available", &Totals::available, "What can still be moved away: posted less what is held.")
       .Field("posted", &Totals::posted, "Credits less debits, holds not counted.")
-      .Field(
-          "debits_posted", [](const Totals& t) { return IntOf(t.debits_posted); }, "")
-      .Field(
-          "credits_posted", [](const Totals& t) { return IntOf(t.credits_posted); }, "")
-      .Field(
-          "debits_held", [](const Totals& t) { return IntOf(t.debits_held); }, "")
-      .Field(
-          "credits_held", [](const Totals& t) { return IntOf(t.credits_held); }, "");
+      .Field("debits_posted", Member(&Totals::debits_posted), "")
+      .Field("credits_posted", Member(&Totals::credits_posted), "")
+      .Field("debits_held", Member(&Totals::debits_held), "")
+      .Field("credits_held", Member(&Totals::credits_held), "");
 
   Record<Account>(m, "Account", "An account as it stands.")
       .Field("id", Member(&Account::id), "Its number in this ledger, from 1.")
       .Field("name", Member(&Account::name), "")
-      .Field(
-          "asset", [](const Account& a) { return a.asset.ToString(); }, "")
+      .Field("asset", Member(&Account::asset), "")
       .Field("external", Member(&Account::external), "")
       .Field("min_available", Member(&Account::min_available), "")
       .Field("state", Member(&Account::state), "")

@@ -55,6 +55,17 @@ BufferView::BufferView(const py::object& object, const char* column) {
   throw py::type_error(std::string(column) + " is neither a buffer nor anything that numpy makes a plain array of");
 }
 
+CopiedRows::CopiedRows(const char* first, size_t rows, size_t width, ptrdiff_t stride)
+    : bytes_(new char[rows * width]), width_(width) {
+  if (stride == static_cast<ptrdiff_t>(width)) {
+    std::memcpy(bytes_.get(), first, rows * width);
+    return;
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    std::memcpy(bytes_.get() + row * width, first + static_cast<ptrdiff_t>(row) * stride, width);
+  }
+}
+
 IntegerColumn::IntegerColumn(const py::object& object, const char* name, size_t rows, uint64_t max)
     : name_(name), max_(max) {
   absl::int128 one;
@@ -65,21 +76,18 @@ IntegerColumn::IntegerColumn(const py::object& object, const char* name, size_t 
     constant_ = static_cast<uint64_t>(one);
     return;
   }
-  view_ = std::make_unique<BufferView>(object, name);
-  kind_ = KindOf(**view_);
-  if (kind_ == 0 || (*view_)->ndim != 1) throw py::type_error(std::string(name) + " is not a column of integers");
-  if (static_cast<size_t>((*view_)->shape[0]) != rows) Mismatch(name, static_cast<size_t>((*view_)->shape[0]), rows);
+  const BufferView view(object, name);
+  kind_ = KindOf(*view);
+  if (kind_ == 0 || view->ndim != 1) throw py::type_error(std::string(name) + " is not a column of integers");
+  if (static_cast<size_t>(view->shape[0]) != rows) Mismatch(name, static_cast<size_t>(view->shape[0]), rows);
+  rows_ = CopiedRows(static_cast<const char*>(view->buf), rows, static_cast<size_t>(view->itemsize), view->strides[0]);
 }
 
 BytesColumn BytesColumn::Keys(const py::object& object) {
-  BytesColumn column;
-  column.view_ = std::make_unique<BufferView>(object, "keys");
-  const Py_buffer& view = **column.view_;
-  column.width_ = IdempotencyKey::kSize;
+  const BufferView buffer(object, "keys");
+  const Py_buffer& view = *buffer;
   if (view.ndim == 1 && view.itemsize == IdempotencyKey::kSize) {
-    column.rows_ = static_cast<size_t>(view.shape[0]);
-    column.stride_ = view.strides[0];
-    return column;
+    return {view, static_cast<size_t>(view.shape[0]), IdempotencyKey::kSize, view.strides[0]};
   }
   // Anything else must be those bytes and no others, one after the other.
   const bool row_wise = view.ndim == 2 && view.shape[1] * view.itemsize == IdempotencyKey::kSize;
@@ -88,15 +96,12 @@ BytesColumn BytesColumn::Keys(const py::object& object) {
     throw py::type_error(
         "keys are 16 bytes a row, such as an array of S16, of (n, 16) bytes, or bytes one after the other");
   }
-  column.rows_ = static_cast<size_t>(view.len) / IdempotencyKey::kSize;
-  column.stride_ = IdempotencyKey::kSize;
-  return column;
+  return {view, static_cast<size_t>(view.len) / IdempotencyKey::kSize, IdempotencyKey::kSize, IdempotencyKey::kSize};
 }
 
 BytesColumn BytesColumn::Text(const py::object& object, const char* name, size_t rows, size_t max) {
-  BytesColumn column;
-  column.view_ = std::make_unique<BufferView>(object, name);
-  const Py_buffer& view = **column.view_;
+  const BufferView buffer(object, name);
+  const Py_buffer& view = *buffer;
   const std::string_view format = view.format == nullptr ? "" : view.format;
   if (view.ndim != 1 || format.empty() || format.back() != 's') {
     throw py::type_error(std::string(name) + " is not an array of byte strings (numpy's S)");
@@ -104,11 +109,8 @@ BytesColumn BytesColumn::Text(const py::object& object, const char* name, size_t
   if (static_cast<size_t>(view.itemsize) > max) {
     RaiseNamed("InvalidArgument", std::string(name) + " is wider than " + std::to_string(max) + " bytes");
   }
-  column.rows_ = static_cast<size_t>(view.shape[0]);
-  if (column.rows_ != rows) Mismatch(name, column.rows_, rows);
-  column.width_ = static_cast<size_t>(view.itemsize);
-  column.stride_ = view.strides[0];
-  return column;
+  if (static_cast<size_t>(view.shape[0]) != rows) Mismatch(name, static_cast<size_t>(view.shape[0]), rows);
+  return {view, rows, static_cast<size_t>(view.itemsize), view.strides[0]};
 }
 
 py::object ArrayOver(Block block, const std::vector<FieldOfRow>& fields, size_t row_bytes) {

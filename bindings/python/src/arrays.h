@@ -23,7 +23,7 @@ namespace northwind::python {
 
 namespace py = pybind11;
 
-// The buffer of an object, kept until this is gone (which needs the GIL). What has no buffer is made an array by numpy, such as
+// The buffer of an object, until this is gone (which needs the GIL). What has no buffer is made an array by numpy, such as
 // a column of pandas or Arrow; times become nanoseconds.
 class BufferView {
  public:
@@ -39,6 +39,18 @@ class BufferView {
   Py_buffer view_{};
 };
 
+// Rows of one width, copied one after the other: what is written into the arrays while they are committed is not seen.
+class CopiedRows {
+ public:
+  CopiedRows() = default;
+  CopiedRows(const char* first, size_t rows, size_t width, ptrdiff_t stride);
+  const char* At(size_t row) const { return bytes_.get() + row * width_; }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  size_t width_ = 0;
+};
+
 // A column of integers, or one integer for all rows.
 class IntegerColumn {
  public:
@@ -46,8 +58,8 @@ class IntegerColumn {
   IntegerColumn(const py::object& object, const char* name, size_t rows, uint64_t max);
   // The value of a row; nothing if it is negative or above `max`. Does not need the GIL.
   std::optional<uint64_t> At(size_t row) const {
-    if (view_ == nullptr) return constant_;
-    const char* const at = static_cast<const char*>((*view_)->buf) + static_cast<ptrdiff_t>(row) * (*view_)->strides[0];
+    if (kind_ == 0) return constant_;
+    const char* const at = rows_.At(row);
     uint64_t value = 0;
     switch (kind_) {
       case 1:
@@ -90,9 +102,9 @@ class IntegerColumn {
 
   const char* name_;
   uint64_t max_;
-  int kind_ = 0;  // bytes of a value, negative if it is signed
+  int kind_ = 0;  // bytes of a value, negative if it is signed; 0: the constant
   uint64_t constant_ = 0;
-  std::unique_ptr<BufferView> view_;
+  CopiedRows rows_;
 };
 
 // A column of byte strings of one width.
@@ -104,15 +116,15 @@ class BytesColumn {
   static BytesColumn Text(const py::object& object, const char* name, size_t rows, size_t max);
 
   size_t rows() const { return rows_; }
-  std::string_view At(size_t row) const {
-    return {static_cast<const char*>((*view_)->buf) + static_cast<ptrdiff_t>(row) * stride_, width_};
-  }
+  std::string_view At(size_t row) const { return {bytes_.At(row), width_}; }
 
  private:
-  std::unique_ptr<BufferView> view_;
-  size_t rows_ = 0;
-  size_t width_ = 0;
-  ptrdiff_t stride_ = 0;
+  BytesColumn(const Py_buffer& view, size_t rows, size_t width, ptrdiff_t stride)
+      : bytes_(static_cast<const char*>(view.buf), rows, width, stride), rows_(rows), width_(width) {}
+
+  CopiedRows bytes_;
+  size_t rows_;
+  size_t width_;
 };
 
 // A member of a row, as numpy calls its type.

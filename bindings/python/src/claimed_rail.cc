@@ -54,7 +54,11 @@ void BindClaimedRail(py::module_& m) {
           },
           py::arg("instruction"), "Asks the rail about what northwind has claimed.")
       .def_property_readonly(
-          "claims_first", [](const PyClaimedRail&) { return true; },
+          "claims_first",
+          [](const PyClaimedRail& self) {
+            self.CheckOpen();
+            return true;
+          },
           "True. A rail around this one has to say so as well, and to pass claim_to_cancel on.")
       .def(
           "claim_to_cancel",

@@ -19,7 +19,7 @@ absl::Time PyClock::Now() {
   try {
     if (!ToTime(now_(), last_)) throw py::type_error("a clock returns a datetime, or an int of nanoseconds since 1970");
   } catch (py::error_already_set& error) {
-    error.discard_as_unraisable("northwind's clock");
+    if (!KeepInterrupt(error)) error.discard_as_unraisable("northwind's clock");
   } catch (const py::builtin_exception& error) {
     error.set_error();
     PyErr_WriteUnraisable(now_.ptr());

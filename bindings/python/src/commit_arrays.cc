@@ -214,7 +214,8 @@ void DefineCommitArrays(LedgerClass& type) {
            "column is an array "
            "or one number for all rows. Returns a structured array, a row for each: outcome, original, reason, "
            "conflict, sequence, "
-           "recorded_at. After an exception, send the same arrays again: what was applied answers as a duplicate.");
+           "recorded_at. The arrays are copied first. After an exception, send the same arrays again: what was applied "
+           "answers as a duplicate.");
 }
 
 }  // namespace northwind::python

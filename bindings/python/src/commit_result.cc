@@ -27,6 +27,7 @@ void BindCommitResult(py::module_& m) {
             return balances;
           },
           "By account, right after the transaction; empty unless asked for.")
+      .Kept(&CommitResult::balances)
       .Also(
           "recorded_at_ns", [](const CommitResult& r) { return NanosOf(r.recorded_at); }, "To the nanosecond.")
       .Also(

@@ -48,8 +48,7 @@ void BindRecords(py::module_& m) {
       .Field("at", Member(&S::at), "")
       .Field("epoch", Member(&S::epoch), "One more with every change.")
       .Field("threshold", Member(&S::threshold), "Basis points of merchants.")
-      .Field(
-          "stages", [](const S& s) { return TupleOf(s.stages); }, "")
+      .Field("stages", Member(&S::stages), "")
       .Field("routed_to_batch", Member(&S::routed_to_batch), "Every new id goes to the batch.")
       .Field("sending_stopped", Member(&S::sending_stopped), "Nothing is submitted to the rail.")
       .Field("sending", Member(&S::sending), "Submissions of this process that have begun and not returned.")
@@ -66,8 +65,7 @@ void BindRecords(py::module_& m) {
       .Field("units", Member(&V::units), "Of all, by asset, known or not.")
       .Field("now", Member(&V::now), "What goes to northwind now.")
       .Field("then", Member(&V::then), "What would, with routing not switched to the batch.")
-      .Field(
-          "moved", [](const V& v) { return TupleOf(v.moved); }, "The first 1000 merchants that change sides.");
+      .Field("moved", Member(&V::moved), "The first 1000 merchants that change sides.");
   using L = AuditLine;
   Record<L>(m, "AuditLine", "One line of the audit log, chained by its hash.")
       .Field("number", Member(&L::number), "From 1, dense.")
@@ -111,8 +109,11 @@ CutoverPreview Preview(const PyCutover& self, uint32_t threshold, const py::iter
 
 Pages Residue(std::shared_ptr<PyCutover> self, const py::object& claims, std::string after) {
   self->CheckOpen();
-  return PagesOf<ResiduePage::Item>([self = std::move(self), arbiter = ArbiterOf(claims),
+  static_cast<void>(ArbiterOf(claims));  // TypeError now
+  return PagesOf<ResiduePage::Item>([self = std::move(self), claims,
                                      after = std::move(after)](std::vector<ResiduePage::Item>& items) mutable {
+    // Open for a page, and not for as long as somebody has the iterator: what is raised in a loop holds it, and the arbiter is to be closed.
+    const OpenArbiter arbiter = ArbiterOf(claims);
     ResiduePage page = Must(On(*self, [&](Cutover& c) { return c.Residue(*arbiter.claims, after, kMaxAuditPage); }));
     items = std::move(page.items);
     after = std::move(page.next);

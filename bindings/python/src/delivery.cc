@@ -34,6 +34,7 @@ void BindDelivery(py::module_& m) {
       .Field("last_failure", Member(&D::last_failure), "")
       .Field(
           "last_status", [](const D& d) { return CountOrNone(d.last_status); }, "Of HTTP; None: no answer.")
+      .Kept(&D::last_status)
       .Field("delivered_at", Member(&D::delivered_at), "The first time.")
       .Field("next_attempt", Member(&D::next_attempt), "Of Webhooks.delivery only.")
       .Field("body", Member(&D::body), "Of Webhooks.delivery only: what is sent.");
@@ -49,11 +50,10 @@ void BindDelivery(py::module_& m) {
       .Field("failure", Member(&A::failure), "NONE: delivered.")
       .Field(
           "status", [](const A& a) { return CountOrNone(a.status); }, "Of HTTP; None: no answer.")
+      .Kept(&A::status)
       .Field("message", Member(&A::message), "Why it failed, in words that the merchant may see.")
       .Field("retry_at", Member(&A::retry_at), "What the answer's Retry-After asked for.")
-      .Field(
-          "response_body", [](const A& a) { return py::bytes(a.response_body); },
-          "Of somebody else's making, cut to 1,024 bytes.")
+      .Field("response_body", Bytes(&A::response_body), "Of somebody else's making, cut to 1,024 bytes.")
       .Field("response_truncated", Member(&A::response_truncated), "")
       .Field("remote_address", Member(&A::remote_address), "For operators.")
       .Field("reused_connection", Member(&A::reused_connection), "")
@@ -93,6 +93,7 @@ void BindDelivery(py::module_& m) {
       .Field("delivered", Member(&S::delivered), "")
       .Field("failed", Member(&S::failed), "")
       .Field("disabled", Member(&S::disabled), "")
+      .Kept(&S::retention)
       .Also(
           "retention_error",
           [](const S& s) { return s.retention.ok() ? py::object(py::none()) : ExceptionOf(s.retention); },

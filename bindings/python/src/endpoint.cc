@@ -37,10 +37,8 @@ void BindEndpoint(py::module_& m) {
       .Field("state", Member(&E::state), "")
       .Field("disabled", Member(&E::disabled), "")
       .Field("url", Member(&E::url), "")
-      .Field(
-          "events", [](const E& e) { return TupleOf(e.events); }, "")
-      .Field(
-          "header_names", [](const E& e) { return TupleOf(e.header_names); }, "")
+      .Field("events", Member(&E::events), "")
+      .Field("header_names", Member(&E::header_names), "")
       .Field("policy", Member(&E::policy), "None: the merchant's.")
       .Field("scheme", Member(&E::scheme), "Of the newest secret.");
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "bindings/python/src/casters.h"
+#include "bindings/python/src/handle.h"
 
 namespace northwind::python {
 namespace {
@@ -60,6 +61,42 @@ const char* NameOf(const CommitResult& result, Outcome outcome) {
 
 }  // namespace
 
+namespace {
+
+thread_local SignalWatch* innermost_watch = nullptr;
+unsigned long main_thread = 0;  // as Python numbers it
+
+}  // namespace
+
+void LoadSignals() {
+  main_thread = py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
+}
+
+SignalWatch::SignalWatch() : outer_(std::exchange(innermost_watch, this)), scope_([this] { return Look(); }) {}
+SignalWatch::~SignalWatch() { innermost_watch = outer_; }
+
+bool SignalWatch::Look() {
+  if (raised_ || Ending()) return true;
+  if (PyThread_get_thread_ident() != main_thread) return false;
+  py::gil_scoped_acquire acquire;
+  try {
+    CheckSignals();
+  } catch (...) {
+    raised_ = std::current_exception();
+  }
+  return raised_ != nullptr;
+}
+
+bool KeepInterrupt(const py::error_already_set& raised) {
+  if (!raised.matches(PyExc_KeyboardInterrupt)) return false;
+  if (innermost_watch != nullptr) {
+    innermost_watch->raised_ = std::current_exception();
+  } else {
+    PyErr_SetInterrupt();  // a thread of northwind's
+  }
+  return true;
+}
+
 void UnderWay::WaitForAll() {
   while (const int count = count_) {
     py::gil_scoped_release release;
@@ -96,7 +133,7 @@ absl::Status StatusOf(py::error_already_set& raised, const char* where) {
     }
   }
   const std::string reason = ReasonOf(raised);
-  raised.discard_as_unraisable(where);
+  if (!KeepInterrupt(raised)) raised.discard_as_unraisable(where);
   return absl::UnavailableError(reason);
 }
 

@@ -7,11 +7,15 @@
 #include <pybind11/pybind11.h>
 
 #include <atomic>
+#include <exception>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "northwind/interrupt.h"
 #include "northwind/transaction.h"
 
 namespace northwind::python {
@@ -60,12 +64,58 @@ class UnderWay {
   inline static std::atomic<int> count_ = 0;
 };
 
+// While one lives, a call of northwind's on this thread looks for signals as it goes, if it takes long: what a handler raises, Ctrl-C above
+// all, ends it with Cancelled. Made and destroyed with the GIL.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  bool raised() const { return raised_ != nullptr; }
+  void Rethrow() const {
+    if (raised_) std::rethrow_exception(raised_);
+  }
+
+ private:
+  friend bool KeepInterrupt(const py::error_already_set& raised);
+  bool Look();
+
+  SignalWatch* const outer_;
+  std::exception_ptr raised_;
+  InterruptScope scope_;
+};
+
+// Of what a function of Python raised that northwind called and that can answer nothing: if it is Ctrl-C, the call of Python's that is under
+// way raises it once it is done. Whether it is. Within a catch of it.
+bool KeepInterrupt(const py::error_already_set& raised);
+// Only the main thread is told of signals.
+void LoadSignals();
+
 // Runs what may block without the GIL, so that other threads of Python go on.
 template <typename F>
 auto Unlocked(F&& function) {
+  using Result = decltype(function());
   const UnderWay under_way;
-  py::gil_scoped_release release;
-  return std::forward<F>(function)();
+  const SignalWatch watch;
+  if constexpr (std::is_void_v<Result>) {
+    {
+      py::gil_scoped_release release;
+      function();
+    }
+    watch.Rethrow();
+  } else {
+    std::optional<Result> result;
+    {
+      py::gil_scoped_release release;
+      result.emplace(function());
+      // Something that was opened waits for its threads, which may want the GIL.
+      if (watch.raised()) result.reset();
+    }
+    watch.Rethrow();
+    return *std::move(result);
+  }
 }
 
 // Lets Ctrl-C, and whatever else a signal handler raises, end a long call.

@@ -53,8 +53,7 @@ void BindEvent(py::module_& m) {
              return Money{Must(Asset::Parse(asset)), units};
            }),
            py::arg("asset"), py::arg("units"))
-      .Field(
-          "asset", [](const Money& money) { return money.asset.ToString(); }, "Such as \"USD/2\".")
+      .Field("asset", Member(&Money::asset), "Such as \"USD/2\".")
       .Field("units", Member(&Money::units), "In minor units.");
 
   using E = PaymentEvent;
@@ -99,22 +98,16 @@ void BindEvent(py::module_& m) {
       .Field("position", Member(&LateOutcome::position), "")
       .Field("outcome", Member(&LateOutcome::outcome), "");
   Record<IntakeResult>(m, "IntakeResult", "What became of the events of one call.")
-      .Field(
-          "outcomes", [](const IntakeResult& r) { return TupleOf(r.outcomes); },
-          "One for each event, in the order given.")
-      .Field(
-          "late", [](const IntakeResult& r) { return TupleOf(r.late); },
-          "Of events parked by earlier calls that this one resolved.");
+      .Field("outcomes", Member(&IntakeResult::outcomes), "One for each event, in the order given.")
+      .Field("late", Member(&IntakeResult::late), "Of events parked by earlier calls that this one resolved.");
   using Q = QuarantinedEvent;
   Record<Q>(m, "QuarantinedEvent", "An event that is set aside.")
-      .Field(
-          "id", [](const Q& q) { return py::bytes(q.id); }, "16 bytes.")
+      .Field("id", Bytes(&Q::id), "16 bytes.")
       .Field("cause", Member(&Q::cause), "")
       .Field("detail", Member(&Q::detail), "")
       .Field("position", Member(&Q::position), "Where it was first seen.")
       .Field("format", Member(&Q::format), "")
-      .Field(
-          "raw", [](const Q& q) { return py::bytes(q.raw); }, "As received, up to 65,536 bytes.")
+      .Field("raw", Bytes(&Q::raw), "As received, up to 65,536 bytes.")
       .Field("raw_size", Member(&Q::raw_size), "As received.");
 }
 

@@ -19,8 +19,7 @@ void BindRows(py::module_& m) {
       .Field("leg", Member(&S::leg), "")
       .Field("id", Member(&S::id), "")
       .Field("merchant_id", Member(&S::merchant_id), "")
-      .Field(
-          "asset", [](const S& s) { return s.asset.ToString(); }, "")
+      .Field("asset", Member(&S::asset), "")
       .Field("units", Member(&S::units),
              "As the merchant sees them: refunds, disputes, payouts and debits are negative.")
       .Field("fee", Member(&S::fee), "None if it is not compared.")
@@ -41,11 +40,11 @@ void BindRows(py::module_& m) {
             return raw;
           },
           "Text by column.")
+      .Kept(&T::raw)
       .Field("row", Member(&T::row), "None if it cannot be read.");
   using O = OurRow;
   Record<O>(m, "OurRow", "A row that the ledger settled.")
-      .Field(
-          "records", [](const O& o) { return TupleOf(o.records); }, "Sequences in the journal.")
+      .Field("records", Member(&O::records), "Sequences in the journal.")
       .Field("raw", Member(&O::raw), "The event of the first of them, as JSON; of ParallelRun.discrepancy only.")
       .Field("row", Member(&O::row), "");
 }
@@ -55,28 +54,22 @@ void BindDiscrepancy(py::module_& m) {
   Record<C>(m, "DiscrepancyChange", "Something that became of a discrepancy.")
       .Field("at", Member(&C::at), "")
       .Field("state", Member(&C::state), "")
-      .Field(
-          "classes", [](const C& c) { return TupleOf(c.classes); }, "")
+      .Field("classes", Member(&C::classes), "")
       .Field("actor", Member(&C::actor), "Empty: the run itself.")
       .Field("reason", Member(&C::reason), "Or the rule's id.");
   using D = Discrepancy;
   Record<D>(m, "Discrepancy", "Where ledger and batch differ.")
       .Field("id", Member(&D::id), "\"payout:po_1\"; of unreadable rows \"row:<source>:<row id>\".")
-      .Field(
-          "classes", [](const D& d) { return TupleOf(d.classes); },
-          "All that differs; the first is the class that it is counted under.")
+      .Field("classes", Member(&D::classes), "All that differs; the first is the class that it is counted under.")
       .Field("state", Member(&D::state), "")
-      .Field(
-          "ours", [](const D& d) { return TupleOf(d.ours); }, "")
-      .Field(
-          "theirs", [](const D& d) { return TupleOf(d.theirs); }, "")
+      .Field("ours", Member(&D::ours), "")
+      .Field("theirs", Member(&D::theirs), "")
       .Field("detail", Member(&D::detail), "What differs, in words.")
       .Field("day", Member(&D::day), "")
       .Field("first_seen", Member(&D::first_seen), "")
       .Field("last_seen", Member(&D::last_seen), "")
       .Field("rules_hash", Member(&D::rules_hash), "Of mapping and rules when last seen.")
-      .Field(
-          "history", [](const D& d) { return TupleOf(d.history); }, "The last 50 changes.");
+      .Field("history", Member(&D::history), "The last 50 changes.");
   using R = IgnoreRule;
   Record<R>(m, "IgnoreRule", "What may be ignored: never a difference of money.")
       .Def(
@@ -134,8 +127,7 @@ void BindDays(py::module_& m) {
   using R = CanaryResult;
   Record<R>(m, "CanaryResult", "A row that was made to differ, and what it was found as.")
       .Field("expected", Member(&R::expected), "")
-      .Field(
-          "found", [](const R& r) { return TupleOf(r.found); }, "Empty: it was not found.")
+      .Field("found", Member(&R::found), "Empty: it was not found.")
       .Also("sound", &R::sound, "Whether it was found as what it is.");
   using D = DayFigures;
   Record<D>(m, "DayFigures", "A business day, compared.")
@@ -147,12 +139,9 @@ void BindDays(py::module_& m) {
       .Field("by_class", Member(&D::by_class), "Discrepancies by first class.")
       .Field("by_state", Member(&D::by_state), "")
       .Field("rules_hash", Member(&D::rules_hash), "")
-      .Field(
-          "canaries", [](const D& d) { return TupleOf(d.canaries); }, "")
+      .Field("canaries", Member(&D::canaries), "")
       .Field("sound", Member(&D::sound), "There were canaries, and all were found as what they are.")
-      .Field(
-          "incomplete", [](const D& d) { return TupleOf(d.incomplete); },
-          "Where the batch's own totals do not fit what was ingested.")
+      .Field("incomplete", Member(&D::incomplete), "Where the batch's own totals do not fit what was ingested.")
       .Field("totals", Member(&D::totals), "The batch's own, by asset.")
       .Field("totals_told", Member(&D::totals_told), "Whether they were told, be it that there is nothing.")
       .Field("our_digest", Member(&D::our_digest), "")
@@ -172,10 +161,8 @@ void BindReport(py::module_& m) {
   using G = GateStatus;
   Record<G>(m, "GateStatus", "Whether the next stage may be entered.")
       .Field("open", Member(&G::open), "")
-      .Field(
-          "reasons", [](const G& g) { return TupleOf(g.reasons); }, "Why not, one sentence each.")
-      .Field(
-          "days", [](const G& g) { return TupleOf(g.days); }, "The clean days in a row, up to the last closed one.")
+      .Field("reasons", Member(&G::reasons), "Why not, one sentence each.")
+      .Field("days", Member(&G::days), "The clean days in a row, up to the last closed one.")
       .Field("rules_hash", Member(&G::rules_hash), "");
   using R = RunReport;
   const auto format = [](std::string (*as)(const R&)) {
@@ -187,13 +174,10 @@ void BindReport(py::module_& m) {
       .Field("followed", Member(&R::followed), "")
       .Field("first_day", Member(&R::from), "")
       .Field("last_day", Member(&R::to), "")
-      .Field(
-          "days", [](const R& r) { return TupleOf(r.days); }, "")
-      .Field(
-          "unresolved", [](const R& r) { return TupleOf(r.unresolved); }, "The first 1000.")
+      .Field("days", Member(&R::days), "")
+      .Field("unresolved", Member(&R::unresolved), "The first 1000.")
       .Field("unresolved_count", Member(&R::unresolved_count), "")
-      .Field(
-          "rules", [](const R& r) { return TupleOf(r.rules); }, "")
+      .Field("rules", Member(&R::rules), "")
       .Field("rule_uses", Member(&R::rule_uses), "")
       .Field("gate", Member(&R::gate), "")
       .Field("signed_by", Member(&R::signed_by), "Empty: nobody.")

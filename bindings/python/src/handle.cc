@@ -50,6 +50,7 @@ bool Forked() { return forked.load(std::memory_order_relaxed); }
 bool Ending() { return ending.load(std::memory_order_relaxed); }
 
 void NoteOpening() {
+  RefuseAfterFork();
   if (Ending()) RaiseNamed("Closed", "Python is ending");
   opened = true;
 }
@@ -69,6 +70,7 @@ void Closable::CloseAtExit() {
 }
 
 void LoadHandles(py::module_& m) {
+  LoadSignals();
   pthread_atfork(nullptr, nullptr, [] {
     if (!opened || forked) return;
     forked = true;

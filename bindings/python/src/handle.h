@@ -20,7 +20,7 @@ namespace northwind::python {
 // lock may be held for ever.
 void RefuseAfterFork();
 bool Forked();
-// From here on a fork counts. Raises Closed when Python is ending.
+// Something is being opened: from here on a fork counts. Raises ForkedProcess, and Closed when Python is ending.
 void NoteOpening();
 // Whether Python is ending: long calls come to an end.
 bool Ending();
@@ -53,7 +53,9 @@ class Handle {
             return;
           }
           if (PyGILState_Check() != 0) {
-            Unlocked([gone] { delete gone; });
+            const UnderWay under_way;
+            py::gil_scoped_release release;
+            delete gone;
           } else {
             delete gone;
           }

@@ -17,12 +17,11 @@ template <typename Body>
 Record<RecordOf<Body>> Bind(py::module_& m, const char* name, const char* doc) {
   using R = RecordOf<Body>;
   return Record<R>(m, name, doc)
-      .Field(
-          "sequence", [](const R& r) { return r.sequence; }, "Its place in the journal, from 1.")
-      .Field(
-          "recorded_at", [](const R& r) { return r.recorded_at; }, "")
+      .Field("sequence", Member(&R::sequence), "Its place in the journal, from 1.")
+      .Field("recorded_at", Member(&R::recorded_at), "")
       .Also(
-          "recorded_at_ns", [](const R& r) { return NanosOf(r.recorded_at); }, "To the nanosecond.");
+          "recorded_at_ns", [](const R& r) { return NanosOf(r.recorded_at); }, "To the nanosecond.")
+      .Kept(&R::body);
 }
 
 }  // namespace

@@ -86,8 +86,7 @@ Pages QueryPages(std::shared_ptr<PyLegacyReader> self, std::string sql, const py
 void BindRecords(py::module_& m) {
   using P = LegacyFilePage;
   Record<P>(m, "LegacyPage", "Rows of the batch system as it has them.")
-      .Field(
-          "columns", [](const P& p) { return TupleOf(p.columns); }, "")
+      .Field("columns", Member(&P::columns), "")
       .Field(
           "rows",
           [](const P& p) {
@@ -102,6 +101,7 @@ void BindRecords(py::module_& m) {
             return rows;
           },
           "Text by column, None for NULL.")
+      .Kept(&P::rows)
       .Field("next", Member(&P::next), "Stands for the place after the last row; empty at the end.");
   Record<LegacyMerchant>(m, "LegacyMerchant", "A merchant of the batch system.")
       .Field("merchant_id", Member(&LegacyMerchant::merchant_id), "")
@@ -117,7 +117,7 @@ void BindFile(py::module_& m) {
       m, "LegacyFile", "A file of the batch system, CSV or JSON lines, read page by page in bounded memory.");
   type.def(py::init([](const py::object& path, LegacyFileFormat format) {
              const auto name = py::module_::import("os").attr("fsencode")(path).cast<std::string>();
-             RefuseAfterFork();
+             NoteOpening();
              return PyLegacyFile::Hold("file", Must(Unlocked([&] { return LegacyFile::Open(name, format); })));
            }),
            py::arg("path"), py::arg("format"),

@@ -89,6 +89,7 @@ void BindReports(py::module_& m) {
       .Field("copied", Member(&S::copied), "Records that went by COPY.")
       .Field("connections", Member(&S::connections), "")
       .Field("ambiguous", Member(&S::ambiguous), "Commits whose answer was lost; which way they went was read.")
+      .Kept(&S::status)
       .Also(
           "error", [](const S& s) { return s.status.ok() ? py::object(py::none()) : ExceptionOf(s.status); },
           "Why it waits or halted; None if it does not.");
@@ -102,9 +103,7 @@ void BindReports(py::module_& m) {
       .Field("payouts", Member(&A::payouts), "")
       .Field("payout_events", Member(&A::payout_events), "")
       .Field("rejections", Member(&A::rejections), "")
-      .Field(
-          "findings", [](const A& a) { return TupleOf(a.findings); },
-          "The first 100 rows that are not what the journal says.")
+      .Field("findings", Member(&A::findings), "The first 100 rows that are not what the journal says.")
       .Field("differences", Member(&A::differences), "")
       .Also("clean", &A::clean, "Whether there are none.");
 }

@@ -107,11 +107,15 @@ void CatchUp(const PyParallelRun& self) {
   }
 }
 
+// Of rows that are made of objects, after so many a look for Ctrl-C.
+constexpr size_t kRowsPerSignalCheck = 1024;
+
 std::vector<RawRow> RowsOf(const py::iterable& rows) {
   std::vector<RawRow> all;
   std::string text;
   for (const py::handle row : rows) {
     if (ToText(row, text)) throw py::type_error("a row is an iterable of str and None, and not one str");
+    if (all.size() % kRowsPerSignalCheck == 0) CheckSignals();
     RawRow& raw = all.emplace_back();
     for (const py::handle value : As<py::iterable>(row, "a row")) {
       if (value.is_none()) {

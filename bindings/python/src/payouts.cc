@@ -84,8 +84,7 @@ void BindPayout(py::module_& m) {
   Record<P>(m, "Payout", "A payout as it stands.")
       .Field("payout_id", Member(&P::payout_id), "")
       .Field("merchant_id", Member(&P::merchant_id), "")
-      .Field(
-          "asset", [](const P& p) { return p.asset.ToString(); }, "")
+      .Field("asset", Member(&P::asset), "")
       .Field("amount", Member(&P::amount), "")
       .Field("state", Member(&P::state), "")
       .Field("reason", Member(&P::reason), "Of one that was rejected.")
@@ -94,8 +93,7 @@ void BindPayout(py::module_& m) {
       .Field("provider_key", Member(&P::provider_key), "")
       .Field("submits", Member(&P::submits), "")
       .Field("queries", Member(&P::queries), "")
-      .Field(
-          "timeline", [](const P& p) { return TupleOf(p.timeline); }, "Of Payouts.payout only.")
+      .Field("timeline", Member(&P::timeline), "Of Payouts.payout only.")
       .Field("next_attempt", Member(&P::next_attempt), "Of Payouts.payout only: when the rail is called next.")
       .Field("attention", Member(&P::attention), "Why somebody must look: rail and ledger contradict each other.");
 }

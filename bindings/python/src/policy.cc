@@ -22,9 +22,7 @@ void BindPolicy(py::module_& m) {
            py::kw_only(), py::arg("delays") = py::tuple(), py::arg("initial") = defaults.initial,
            py::arg("multiplier") = defaults.multiplier, py::arg("cap") = defaults.cap,
            py::arg("jitter") = defaults.jitter, py::arg("max_attempts") = 0, py::arg("max_age") = py::none())
-      .Field(
-          "delays", [](const RetryPolicy& p) { return TupleOf(p.delays); },
-          "One before each attempt; empty: exponential.")
+      .Field("delays", Member(&RetryPolicy::delays), "One before each attempt; empty: exponential.")
       .Field("initial", Member(&RetryPolicy::initial), "Before the second attempt.")
       .Field("multiplier", Member(&RetryPolicy::multiplier), "")
       .Field("cap", Member(&RetryPolicy::cap), "")

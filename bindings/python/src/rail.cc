@@ -30,7 +30,7 @@ RailAnswer PyRail::Call(const char* method, const PayoutInstruction& payout) {
     return {.state = As<RailState>(answer, "a rail's answer")};
   } catch (py::error_already_set& error) {
     const std::string reason = ReasonOf(error);
-    error.discard_as_unraisable("a payout rail");
+    if (!KeepInterrupt(error)) error.discard_as_unraisable("a payout rail");
     return {.state = RailState::kUnknown, .reason = reason};
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_TypeError, error.what());
@@ -65,8 +65,7 @@ void BindRail(py::module_& m) {
              "Names this payout to the rail: the same in every call, for ever.")
       .Field("payout_id", Member(&I::payout_id), "")
       .Field("merchant_id", Member(&I::merchant_id), "")
-      .Field(
-          "asset", [](const I& i) { return i.asset.ToString(); }, "")
+      .Field("asset", Member(&I::asset), "")
       .Field("amount", Member(&I::amount), "")
       .Field("requested_at", Member(&I::requested_at), "");
 

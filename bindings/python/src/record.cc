@@ -49,6 +49,11 @@ py::object RecordHash(py::handle self, const std::vector<std::string>& fields) {
   return py::int_(py::hash(values));
 }
 
+py::object RecordReduce(py::handle self, const py::tuple& state) {
+  const py::object restore = py::module_::import("northwind._values").attr("restore");
+  return py::make_tuple(restore, py::make_tuple(py::type::of(self), state));
+}
+
 py::object RecordAsDict(py::handle self, const std::vector<std::string>& fields) {
   py::dict dict;
   for (const std::string& field : fields) dict[field.c_str()] = Plain(self.attr(field.c_str()));

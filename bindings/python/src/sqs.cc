@@ -46,15 +46,7 @@ auto On(const PySqsSource& self, F&& function) {
 bool WaitUntilDrained(const PySqsSource& self, const py::object& timeout) {
   const absl::Time until =
       timeout.is_none() ? absl::InfiniteFuture() : absl::Now() + As<absl::Duration>(timeout, "timeout");
-  // An empty receive begun in one slice may end in the next, so each wait is as long as a receive takes at most; whoever presses
-  // Ctrl-C waits for it.
-  while (true) {
-    const absl::Duration slice = std::min(until - absl::Now(), absl::Seconds(25));
-    if (On(self, [&](SqsSource& s) { return s.WaitUntilDrained(slice); })) return true;
-    CheckSignals();
-    const SqsState state = On(self, [](SqsSource& s) { return s.Stats().state; });
-    if (state == SqsState::kStopped || state == SqsState::kHalted || absl::Now() >= until) return false;
-  }
+  return On(self, [&](SqsSource& s) { return s.WaitUntilDrained(until - absl::Now()); });
 }
 
 void BindReports(py::module_& m) {
@@ -77,6 +69,7 @@ void BindReports(py::module_& m) {
       .Field("throttled", Member(&S::throttled), "")
       .Field("held", Member(&S::held), "Messages held now.")
       .Field("held_bytes", Member(&S::held_bytes), "")
+      .Kept(&S::status)
       .Also(
           "error", [](const S& s) { return s.status.ok() ? py::object(py::none()) : ExceptionOf(s.status); },
           "Why it waits or halted; None if it does not.");

@@ -56,7 +56,6 @@ Pages Items(std::shared_ptr<PyStore> self, const py::object& prefix) {
 }  // namespace
 
 std::shared_ptr<PyStore> PyStore::Open(const StoreOptions& options) {
-  RefuseAfterFork();
   NoteOpening();
   auto self = std::make_shared<PyStore>();
   self->path_ = options.path;

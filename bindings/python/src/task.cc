@@ -47,8 +47,7 @@ void BindTask(py::module_& m) {
            py::arg("if_scheduled") = IfScheduled::kReplace)
       .Field("id", Member(&TaskSpec::id), "Unique among all tasks that are not done.")
       .Field("queue", Member(&TaskSpec::queue), "")
-      .Field(
-          "payload", [](const TaskSpec& t) { return py::bytes(t.payload); }, "")
+      .Field("payload", Bytes(&TaskSpec::payload), "")
       .Field("key", Member(&TaskSpec::key), "What limits and order go by, such as a merchant.")
       .Field("due", Member(&TaskSpec::due), "None: at once.")
       .Field("priority", Member(&TaskSpec::priority), "Of tasks that are due, higher first.")
@@ -69,8 +68,7 @@ void BindTask(py::module_& m) {
       .Field("handle", Member(&C::handle), "")
       .Field("id", Member(&C::id), "")
       .Field("key", Member(&C::key), "")
-      .Field(
-          "payload", [](const C& t) { return py::bytes(t.payload); }, "")
+      .Field("payload", Bytes(&C::payload), "")
       .Field("attempt", Member(&C::attempt), "This one, from 1.")
       .Field("previous_unknown", Member(&C::previous_unknown),
              "The attempt before ended without a word: what it did is unknown.")
@@ -85,15 +83,15 @@ void BindTask(py::module_& m) {
       .Field("task", Member(&Finish::task), "")
       .Field("verdict", Member(&Finish::verdict), "")
       .Field("error", Member(&Finish::error), "")
-      .Field("not_before", Member(&Finish::not_before), "");
+      .Field("not_before", Member(&Finish::not_before), "")
+      .Kept(&Finish::host_records);
 
   using T = TaskInfo;
   Record<T>(m, "TaskInfo", "A task as it stands.")
       .Field("id", Member(&T::id), "")
       .Field("queue", Member(&T::queue), "")
       .Field("key", Member(&T::key), "")
-      .Field(
-          "payload", [](const T& t) { return py::bytes(t.payload); }, "")
+      .Field("payload", Bytes(&T::payload), "")
       .Field("state", Member(&T::state), "")
       .Field("priority", Member(&T::priority), "")
       .Field("attempts", Member(&T::attempts), "Begun.")
@@ -108,6 +106,7 @@ void BindTask(py::module_& m) {
       .Field(
           "cause", [](const T& t) { return t.state == TaskState::kDead ? py::cast(t.cause) : py::none(); },
           "Why it is dead.")
+      .Kept(&T::leased_until, &T::died_at, &T::cause)
       .Field("last_error", Member(&T::last_error), "")
       .Field("policy", Member(&T::policy), "");
 
@@ -129,8 +128,7 @@ void BindTask(py::module_& m) {
       .Field("dead", Member(&Q::dead), "");
   using S = SchedulerStats;
   Record<S>(m, "SchedulerStats", "How a scheduler is doing.")
-      .Field(
-          "queues", [](const S& s) { return TupleOf(s.queues); }, "By name.")
+      .Field("queues", Member(&S::queues), "By name.")
       .Field("tasks", Member(&S::tasks), "")
       .Field("log_bytes", Member(&S::log_bytes), "")
       .Field("live_bytes", Member(&S::live_bytes), "")

@@ -132,6 +132,7 @@ void BindTransaction(py::module_& m) {
       .Field("kind", Member(&Transaction::kind), "")
       .Field(
           "postings", [](const Transaction& t) { return PostingsOf(t.postings); }, "")
+      .Kept(&Transaction::postings, &Transaction::host_records)
       .Field("target", Member(&Transaction::target), "")
       .Field("amount", Member(&Transaction::amount), "Of a capture; 0: all that remains.")
       .Field("final_capture", Member(&Transaction::final_capture), "Whether a capture gives the rest of the hold back.")
@@ -140,8 +141,7 @@ void BindTransaction(py::module_& m) {
       .Field("unique_reference", Member(&Transaction::unique_reference), "")
       .Field("effective_at", Member(&Transaction::effective_at), "When it happened in the business.")
       .Field("expires_at", Member(&Transaction::expires_at), "When the ledger releases the hold.")
-      .Field(
-          "metadata", [](const Transaction& t) { return py::bytes(t.metadata); }, "Opaque to the ledger.")
+      .Field("metadata", Bytes(&Transaction::metadata), "Opaque to the ledger.")
       .Field(
           "host_records",
           [](const Transaction& t) {

@@ -15,8 +15,8 @@ void BindTransactionView(py::module_& m) {
             return RecordOf<TransactionRecorded>{v.sequence, v.recorded_at, v.record};
           },
           "")
-      .Field(
-          "links", [](const V& v) { return TupleOf(v.links); }, "Records that worked on it, in order; the first 1,000.")
+      .Kept(&V::sequence, &V::recorded_at, &V::record)
+      .Field("links", Member(&V::links), "Records that worked on it, in order; the first 1,000.")
       .Field("captured", Member(&V::captured), "Of a hold.")
       .Field("released", Member(&V::released), "Of a hold.")
       .Field("remaining", Member(&V::remaining), "Of a hold.")
