@@ -30,8 +30,8 @@ inline constexpr std::chrono::milliseconds kAskEvery{50};
 // says no; it is not asked again then. They are: opening a ledger, a scheduler or a parallel run; export and import of a journal;
 // Intake::Apply, between its batches; all of ParallelRun that reads a day or more, and Ingest, between its writes; Cutover::Preview;
 // Webhooks::CountRecoverable; SqsSource::Start, CountMessages and WaitUntilDrained; and whatever waits for PostgreSQL on the calling thread.
-// Nothing is left half done: each ends as after an error of the disk or the network at that place, and is to be called again. What commits, and
-// what closes or stops, is not interrupted.
+// Nothing is left half done: each ends as after an error of the disk or the network at that place, and is to be called again. A commit to the ledger, and
+// what closes or stops, is not interrupted. A claim, or an epoch that is published, may have been made though it was: ask again, with the same token.
 //
 // The function is called with locks of the object at work held: it must not call northwind. Scopes of one thread end in the reverse order; an inner
 // one hides the outer one, one without a function lets nothing be interrupted.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bindings/python/src/errors.h"
 
+#include <csignal>
 #include <string>
 #include <utility>
 
@@ -65,34 +66,55 @@ namespace {
 
 thread_local SignalWatch* innermost_watch = nullptr;
 unsigned long main_thread = 0;  // as Python numbers it
+// Of Python's module _signal, whose functions are C: nothing of Python runs by calling them. Never freed.
+PyObject* get_handler = nullptr;
+PyObject* ctrl_c_handler = nullptr;  // Python's own, which raises KeyboardInterrupt
+
+// Whether Ctrl-C was pressed and its handler, which is Python's own, has not run yet. With the GIL.
+bool IsCtrlCPending() {
+  PyObject* const handler = PyObject_CallFunction(get_handler, "i", SIGINT);
+  if (handler == nullptr) PyErr_Clear();
+  Py_XDECREF(handler);
+  if (handler != ctrl_c_handler || PyOS_InterruptOccurred() == 0) return false;
+  PyErr_SetInterrupt();  // which looking at it has undone
+  return true;
+}
 
 }  // namespace
 
 void LoadSignals() {
   main_thread = py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
+  const py::module_ signals = py::module_::import("_signal");
+  get_handler = signals.attr("getsignal").cast<py::object>().release().ptr();
+  ctrl_c_handler = signals.attr("default_int_handler").cast<py::object>().release().ptr();
 }
 
 SignalWatch::SignalWatch() : outer_(std::exchange(innermost_watch, this)), scope_([this] { return Look(); }) {}
 SignalWatch::~SignalWatch() { innermost_watch = outer_; }
 
 bool SignalWatch::Look() {
-  if (raised_ || Ending()) return true;
+  if (raised() || Ending()) return true;
   if (PyThread_get_thread_ident() != main_thread) return false;
-  py::gil_scoped_acquire acquire;
-  try {
-    CheckSignals();
-  } catch (...) {
-    raised_ = std::current_exception();
-  }
-  return raised_ != nullptr;
+  const py::gil_scoped_acquire acquire;
+  interrupted_ = IsCtrlCPending();
+  return interrupted_;
+}
+
+void SignalWatch::Rethrow() const {
+  if (raised_) std::rethrow_exception(raised_);
+  if (!interrupted_) return;
+  CheckSignals();
+  Raise(absl::CancelledError("interrupted"));  // the handler was changed meanwhile
 }
 
 bool KeepInterrupt(const py::error_already_set& raised) {
-  if (!raised.matches(PyExc_KeyboardInterrupt)) return false;
+  if (raised.matches(PyExc_Exception)) return false;
   if (innermost_watch != nullptr) {
     innermost_watch->raised_ = std::current_exception();
-  } else {
+  } else if (raised.matches(PyExc_KeyboardInterrupt)) {
     PyErr_SetInterrupt();  // a thread of northwind's
+  } else {
+    return false;  // ends its thread only, as in Python
   }
   return true;
 }

@@ -45,6 +45,11 @@ T Must(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
+// Runs the handlers of signals that have come, and raises what they raise. Where no locks of C++ are held only.
+inline void CheckSignals() {
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
 // Counts the calls that are under way without the GIL: Python must not end under them, as a thread that wants the GIL back after that
 // is ended in the middle of C++.
 class UnderWay {
@@ -64,8 +69,9 @@ class UnderWay {
   inline static std::atomic<int> count_ = 0;
 };
 
-// While one lives, a call of northwind's on this thread looks for signals as it goes, if it takes long: what a handler raises, Ctrl-C above
-// all, ends it with Cancelled. Made and destroyed with the GIL.
+// While one lives, a call of northwind's on this thread looks for Ctrl-C as it goes, if it takes long, and is ended by it with Cancelled; Rethrow
+// then raises KeyboardInterrupt. It looks under locks of C++, so no handler runs there: one might call what waits for them. Handlers of the
+// program's own run after the call, as Python's do, and therefore end nothing. Made and destroyed with the GIL.
 class SignalWatch {
  public:
   SignalWatch();
@@ -73,10 +79,8 @@ class SignalWatch {
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
 
-  bool raised() const { return raised_ != nullptr; }
-  void Rethrow() const {
-    if (raised_) std::rethrow_exception(raised_);
-  }
+  bool raised() const { return interrupted_ || raised_ != nullptr; }
+  void Rethrow() const;
 
  private:
   friend bool KeepInterrupt(const py::error_already_set& raised);
@@ -84,11 +88,12 @@ class SignalWatch {
 
   SignalWatch* const outer_;
   std::exception_ptr raised_;
+  bool interrupted_ = false;
   InterruptScope scope_;
 };
 
-// Of what a function of Python raised that northwind called and that can answer nothing: if it is Ctrl-C, the call of Python's that is under
-// way raises it once it is done. Whether it is. Within a catch of it.
+// Of what a function of Python raised that northwind called and that can answer nothing: if it is Ctrl-C, or another end of the program such as
+// SystemExit, the call of Python's that is under way raises it once it is done. Whether it is kept. Within a catch of it.
 bool KeepInterrupt(const py::error_already_set& raised);
 // Only the main thread is told of signals.
 void LoadSignals();
@@ -116,11 +121,6 @@ auto Unlocked(F&& function) {
     watch.Rethrow();
     return *std::move(result);
   }
-}
-
-// Lets Ctrl-C, and whatever else a signal handler raises, end a long call.
-inline void CheckSignals() {
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
 }  // namespace northwind::python

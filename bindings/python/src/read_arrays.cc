@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -145,10 +146,15 @@ void ReadRound(const Ledger& ledger, std::vector<Stretch>& round, RecordRow* rec
   };
   std::vector<std::thread> threads;
   threads.reserve(round.size());
-  for (size_t i = 1; i < round.size() && round[i].after < round[i].last; ++i) {
-    threads.emplace_back(read, std::ref(round[i]));
+  size_t begun = 1;
+  try {
+    for (; begun < round.size() && round[begun].after < round[begun].last; ++begun) {
+      threads.emplace_back(read, std::ref(round[begun]));
+    }
+  } catch (const std::system_error&) {  // no thread left: this one does it all
   }
   read(round.front());
+  for (; begun < round.size(); ++begun) read(round[begun]);
   for (std::thread& thread : threads) thread.join();
 }
 

@@ -46,7 +46,14 @@ auto On(const PySqsSource& self, F&& function) {
 bool WaitUntilDrained(const PySqsSource& self, const py::object& timeout) {
   const absl::Time until =
       timeout.is_none() ? absl::InfiniteFuture() : absl::Now() + As<absl::Duration>(timeout, "timeout");
-  return On(self, [&](SqsSource& s) { return s.WaitUntilDrained(until - absl::Now()); });
+  // An empty receive begun in one slice may end in the next, so each wait is as long as a receive takes at most: handlers of signals run in between.
+  while (true) {
+    const absl::Duration slice = std::min(until - absl::Now(), absl::Seconds(25));
+    if (On(self, [&](SqsSource& s) { return s.WaitUntilDrained(slice); })) return true;
+    CheckSignals();
+    const SqsState state = On(self, [](SqsSource& s) { return s.Stats().state; });
+    if (state == SqsState::kStopped || state == SqsState::kHalted || absl::Now() >= until) return false;
+  }
 }
 
 void BindReports(py::module_& m) {

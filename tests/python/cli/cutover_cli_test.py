@@ -180,10 +180,14 @@ def test_ids_are_assigned_for_good_and_merchants_come_from_a_file(settled):
     settled.complains("cutover", "assign", "--file", "absent.csv", *SALT, status=3)
     assert "'po_1'" in settled.complains("cutover", "assign", "--file", "-", *SALT, status=5, input=b"po_1\n")
     settled.complains("cutover", "add-merchants", "--actor", "ann", *SALT, status=2)
+    # A slip, and one whose request has not come yet.
+    settled.complains("cutover", "finish", "po_9", *SALT, status=3)
+    settled("cutover", "assign", "po_4", "m_1", *SALT)
+    assert "no payout po_4 was requested" in settled.complains("cutover", "finish", "po_4", *SALT, status=4)
     # Money is held for po_1: it has not ended.
     assert "money is held for po_1" in settled.complains("cutover", "finish", "po_1", *SALT, status=4)
     settled.settle([{**PAYOUT, "type": "PAYOUT_PAID", "occurred_at": "2024-03-03T12:00:00Z"}])
-    assert settled("cutover", "finish", "po_1", *SALT, "--json").json() == {"finished": 1, "residue": 0}
+    assert settled("cutover", "finish", "po_1", *SALT, "--json").json() == {"finished": 1, "residue": 1}
 
 
 def test_a_preview_by_values_of_a_file(compared):
@@ -249,6 +253,7 @@ def test_after_a_rollback_what_nobody_has_claimed_goes_back(rolled_back):
     assert [row["id"] for row in rows] == ["po_1", "po_4"]
     command = ["cutover", "hand-back", "--all", *WHO, *schema]
     assert "give --yes" in rolled_back.complains(*command, status=2)
+    assert "with --json: give --yes" in rolled_back(*command, "--json", status=2).err
     status, text = answering(rolled_back, b"no\n", *command)
     assert status == 1 and "hand 2 unclaimed of 4 ids to the batch for good? [y/N]" in text and "po_3" in text
     assert len(rolled_back("cutover", "residue", "--unclaimed", *schema, "--json").rows()) == 2

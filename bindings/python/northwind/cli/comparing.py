@@ -78,7 +78,7 @@ def _totals_of(path: str) -> Totals:
         raise exits.Complaint(exits.BAD_INPUT, f'{path}: is no object such as {{"USD/2":{{"count":3,"sum":"-1250"}}}}')
     totals: Totals = {}
     for asset, of in found.items():
-        told = isinstance(of, dict) and set(of) == {"count", "sum"} and isinstance(of["sum"], str) and re.fullmatch(r"-?[0-9]+", of["sum"])
+        told = isinstance(of, dict) and set(of) == {"count", "sum"} and isinstance(of["sum"], str) and re.fullmatch(r"-?[0-9]{1,39}", of["sum"])
         one = _total(of["count"], int(of["sum"])) if told and type(of["count"]) is int else None
         if one is None:
             raise exits.Complaint(exits.BAD_INPUT, f'{path}: {asset}: must be such as {{"count":3,"sum":"-1250"}}, the sum in minor units')

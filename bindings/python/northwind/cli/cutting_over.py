@@ -176,8 +176,6 @@ def _up(
             output.note("the gate is shut: nothing was changed")
             return exits.NO
     if not output.confirmed(options.yes, f"{options.action}{' without the gate' if run is None else ''}?"):
-        if output.as_json:
-            output.object(row)
         return exits.NO
     _go_up(cutover, run, target, options)
     row.update(done=True, status=_status_json(cutover.status()))
@@ -212,8 +210,6 @@ def _hand_back(cutover: northwind.Cutover, opened: northwind.Ledger, options: ar
     for id_ in options.ids:
         cutover.find(id_)  # one that is not assigned is a slip, and nothing is done then
     with claiming.claims(options) as claims:
-        # Older settings of other processes claim nothing from here on.
-        cutover.publish_epoch(claims)
         asked = set(options.ids)
         rows = [residue_json(item) for item in cutover.residue(claims) if options.all or item.assignment.id in asked]
         if not output.as_json:
@@ -222,6 +218,8 @@ def _hand_back(cutover: northwind.Cutover, opened: northwind.Ledger, options: ar
         unclaimed = sum(row["claimed_by"] is None for row in rows)
         if ids and not output.confirmed(options.yes, f"hand {unclaimed:,} unclaimed of {len(ids):,} ids to the batch for good?"):
             return exits.NO
+        # Older settings of other processes claim nothing from here on.
+        cutover.publish_epoch(claims)
         names = ("handed", "kept", "before", "finished")
         total: Row = dict.fromkeys(names, 0)
         try:

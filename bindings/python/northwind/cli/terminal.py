@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 import sys
 import time
 import types
@@ -57,6 +58,8 @@ class Output:
 
     def can_ask(self, yes: bool, what: str) -> None:
         """To be called before anything is shown that somebody is to say yes to."""
+        if not yes and self.as_json:
+            raise exits.Complaint(exits.USAGE, f"{what} asks before it changes anything, and shows nothing to a person with --json: give --yes")
         if not yes and not sys.stdin.isatty():
             raise exits.Complaint(exits.USAGE, f"{what} asks before it changes anything, and there is no terminal: give --yes")
 
@@ -67,6 +70,9 @@ class Output:
         self.stream.flush()
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
+        # Ctrl-C that comes just before a read begins is not seen until it ends, which may be never: so this looks for it.
+        while not select.select([sys.stdin], [], [], 0.2)[0]:
+            pass
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return True
         self.note("nothing was changed")

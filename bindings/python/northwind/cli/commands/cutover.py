@@ -172,8 +172,8 @@ def _log(cutover: northwind.Cutover, options: argparse.Namespace, output: Output
 
 def _values(path: str) -> typing.Iterator[tuple[str, str, int]]:
     for number, row in enumerate(_csv(path, 3), 1):
-        if not row[2].isascii() or not row[2].isdigit():
-            raise exits.Complaint(exits.BAD_INPUT, f"{path}: row {number}: units are digits, not '{row[2]}'")
+        if not row[2].isascii() or not row[2].isdigit() or len(row[2]) > 39:
+            raise exits.Complaint(exits.BAD_INPUT, f"{path}: row {number}: units are digits, 39 at most, not '{row[2][:60]}'")
         yield row[0], row[1], int(row[2])
 
 
@@ -232,8 +232,13 @@ def _assign(cutover: northwind.Cutover, options: argparse.Namespace, output: Out
 
 def _finish(cutover: northwind.Cutover, opened: northwind.Ledger, options: argparse.Namespace, output: Output) -> None:
     for id_ in options.ids:
+        if cutover.find(id_).system is not northwind.SettlementSystem.NORTHWIND:  # not assigned: a slip
+            continue
         # Off the list, it would not go back to the batch after a rollback.
-        if any(view.remaining for view in opened.find_by_reference(cutting_over.PAYOUT_REQUESTED, id_)):
+        requested = list(opened.find_by_reference(cutting_over.PAYOUT_REQUESTED, id_))
+        if not requested:
+            raise exits.Complaint(exits.STATE, f"no payout {id_} was requested here yet: it has not come to its end; nothing was done")
+        if any(view.remaining for view in requested):
             raise exits.Complaint(exits.STATE, f"money is held for {id_}: it has not come to its end; nothing was done")
     before = cutover.status().residue
     cutover.finish(options.ids)
