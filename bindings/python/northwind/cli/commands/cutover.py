@@ -232,11 +232,10 @@ def _assign(cutover: northwind.Cutover, options: argparse.Namespace, output: Out
 
 def _finish(cutover: northwind.Cutover, opened: northwind.Ledger, options: argparse.Namespace, output: Output) -> None:
     for id_ in options.ids:
-        if cutover.find(id_).system is not northwind.SettlementSystem.NORTHWIND:  # not assigned: a slip
-            continue
+        ours = cutover.find(id_).system is northwind.SettlementSystem.NORTHWIND  # not assigned: a slip
         # Off the list, it would not go back to the batch after a rollback.
         requested = list(opened.find_by_reference(cutting_over.PAYOUT_REQUESTED, id_))
-        if not requested:
+        if ours and not requested:
             raise exits.Complaint(exits.STATE, f"no payout {id_} was requested here yet: it has not come to its end; nothing was done")
         if any(view.remaining for view in requested):
             raise exits.Complaint(exits.STATE, f"money is held for {id_}: it has not come to its end; nothing was done")
