@@ -60,6 +60,7 @@ class Receiver(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Receiver.Handler)
         self.lock = threading.Lock()
         self.answers = {}  # path -> status; 200 without
+        self.held = {}  # path -> an Event that its answers wait for
         self.taken = []  # (path, headers, body), in order
         self.thread = threading.Thread(target=self.serve_forever)
         self.thread.start()
@@ -88,6 +89,9 @@ class Receiver(http.server.ThreadingHTTPServer):
             with self.server.lock:
                 self.server.taken.append((self.path, dict(self.headers), body))
                 status = self.server.answers.get(self.path, 200)
+                held = self.server.held.get(self.path)
+            if held is not None:
+                held.wait()
             text = b"ok" if status == 200 else b"<b>Service Unavailable</b><script>alert(1)</script>"
             self.send_response(status)
             self.send_header("Content-Type", "text/plain")

@@ -34,8 +34,8 @@ const RESENT = {
   not_found: 'Not there any more',
 };
 
-function results(data) {
-  openDialog('Sent again', (close) => {
+function results(data, onClose) {
+  const content = (close) => {
     const counts = new Map();
     for (const {status} of data) counts.set(status, (counts.get(status) ?? 0) + 1);
     return [
@@ -48,7 +48,8 @@ function results(data) {
       ),
       h('div', {class: 'actions'}, button('Close', close, {kind: 'primary'})),
     ];
-  });
+  };
+  openDialog('Sent again', content, {onClose});
 }
 
 // A list whose rows can be chosen and sent again.
@@ -65,7 +66,8 @@ function selectable(ctx, options) {
       chosen.clear();
       await shown.reload(true);
       draw();
-      results(data);
+      // The attempts are still to be made: what came of them by then is shown when this has been read.
+      results(data, () => shown.reload(true));
     },
     {kind: 'primary'},
   );

@@ -85,8 +85,9 @@ function attempt(a) {
   );
 }
 
-function details(ctx, d, e) {
+function details(ctx, d, e, resent) {
   const next = d.next_attempt && countdown(d.next_attempt, (left) => `in ${duration(left)}`, 'now', ctx.signal);
+  const planned = next ? [when(d.next_attempt), ' (', next, ')'] : 'None planned';
   return [
     h(
       'section',
@@ -103,7 +104,7 @@ function details(ctx, d, e) {
         ['Created', when(d.created_at)],
         ['Delivered', when(d.delivered_at)],
         ['Attempts', integer(d.attempts)],
-        ['Next try', next ? [when(d.next_attempt), ' (', next, ')'] : 'None planned'],
+        ['Next try', resent ? 'It is being sent again' : planned],
         d.sequence && ['Transaction', d.sequence],
       ]),
     ),
@@ -144,6 +145,9 @@ export function delivery(ctx) {
   const title = h('span', null, 'Delivery');
   let timer = null;
   let state = null;
+  let attempts = 0;
+  // A re-send is an attempt beside the state: until it is made, a dead delivery stays dead. So many attempts it will have then.
+  let expected = 0;
   signal.addEventListener('abort', () => clearTimeout(timer));
   const shown = area(
     ctx,
@@ -160,18 +164,18 @@ export function delivery(ctx) {
       title.textContent = d.type;
       if (state && state !== d.state) ctx.announce(`The delivery is now ${words(d.state)}`);
       state = d.state;
+      attempts = d.attempts;
       clearTimeout(timer);
       // While it is being tried, its news is looked for; not under a reader's hands.
-      if (d.state === 'pending') timer = setTimeout(watch, WATCH_MS);
-      return details(ctx, d, e);
+      const resent = attempts < expected;
+      if (state === 'pending' || resent) timer = setTimeout(watch, WATCH_MS);
+      return details(ctx, d, e, resent);
     },
   );
-  let attempts = 0;
   async function watch() {
     try {
       const d = await api.get(place, {}, {signal});
       if (d.state !== state || d.attempts !== attempts) {
-        attempts = d.attempts;
         await shown.reload(true);
         return;
       }
@@ -184,7 +188,9 @@ export function delivery(ctx) {
     ctx,
     'Re-send',
     async () => {
+      const made = attempts;
       await api.post(`${place}/resend`);
+      expected = made + 1;
       ctx.notice('It is on its way again.');
       await shown.reload(true);
     },
