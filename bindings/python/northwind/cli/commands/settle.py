@@ -161,8 +161,8 @@ def _from_queue(parts: Settling, options: argparse.Namespace, output: Output) ->
         sns_envelope=options.sns, poison=options.poison, wait=wait.total_seconds() if wait is not None else 20 if options.follow else 2,
     )
     with source, output.progress("settling") as progress:
-        source.start()
         try:
+            source.start()
             while options.follow or not source.wait_until_drained(_PROGRESS_SECONDS):
                 stats = source.stats()
                 if stats.state is northwind.SqsState.HALTED and stats.error is not None:
