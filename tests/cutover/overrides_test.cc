@@ -88,6 +88,7 @@ TEST_F(OverridesTest, AreListedByMerchantWithWhoSetThemWhenAndWhy) {
 TEST_F(OverridesTest, WhatIsClearedIsGoneAndWhatIsChangedHasItsNewReason) {
   Set("m1", Override::kAllow);
   Set("m2", Override::kDeny);
+  EXPECT_THAT(Listed(), ElementsAre("m1 allow", "m2 deny"));
   Set("m1", Override::kDeny, "bob", "odd figures");
   Set("m2", kNone, "bob", "mended");
   Set("m1", Override::kDeny, "eve", "is so already: no change");
