@@ -24,6 +24,7 @@ using internal::WriteSet;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr std::optional<Override> kNone;
 
@@ -72,7 +73,7 @@ TEST_F(OverridesTest, AreListedByMerchantWithWhoSetThemWhenAndWhy) {
   EXPECT_THAT(Listed(), ElementsAre("m1 deny", "m10 deny", "m3 allow"));
   for (int opened = 0; opened < 2; ++opened) {
     NW_ASSERT_OK_AND_ASSIGN(const OverridePage page, cutover_->Overrides("m10"));
-    ASSERT_EQ(page.items.size(), 1U);
+    ASSERT_THAT(page.items, SizeIs(1));
     EXPECT_EQ(page.items[0].merchant_id, "m3");
     EXPECT_EQ(page.items[0].value, Override::kAllow);
     EXPECT_EQ(page.items[0].line, 2U);
@@ -95,6 +96,7 @@ TEST_F(OverridesTest, WhatIsClearedIsGoneAndWhatIsChangedHasItsNewReason) {
   for (int opened = 0; opened < 2; ++opened) {
     EXPECT_THAT(Listed(), ElementsAre("m1 deny"));
     NW_ASSERT_OK_AND_ASSIGN(const OverridePage page, cutover_->Overrides());
+    ASSERT_THAT(page.items, SizeIs(1));
     EXPECT_EQ(page.items[0].line, 3U);
     EXPECT_EQ(page.items[0].actor, "bob");
     EXPECT_EQ(page.items[0].reason, "odd figures");
@@ -111,7 +113,7 @@ TEST_F(OverridesTest, AMerchantThatBecomesKnownKeepsItsOverrideAndItsLine) {
   ASSERT_THAT(cutover_->AddMerchants(std::vector<std::string>{"m1"}, "ann"), IsOk());
   Reopen();
   NW_ASSERT_OK_AND_ASSIGN(const OverridePage page, cutover_->Overrides());
-  ASSERT_EQ(page.items.size(), 1U);
+  ASSERT_THAT(page.items, SizeIs(1));
   EXPECT_EQ(page.items[0].line, 1U);
 }
 
@@ -154,6 +156,7 @@ TEST_F(OverridesTest, AStoreWithoutTheIndexGetsItFromItsMerchantsAndItsLog) {
   Reopen();
   EXPECT_THAT(Listed(), ElementsAre("m1 deny", "m2 deny"));
   NW_ASSERT_OK_AND_ASSIGN(const OverridePage page, cutover_->Overrides());
+  ASSERT_THAT(page.items, SizeIs(2));
   EXPECT_EQ(page.items[0].reason, "odd figures");
   EXPECT_EQ(page.items[1].actor, "maria");
   EXPECT_EQ(Read(kOverridePrefix, "m2"), internal::EncodeOverride({.value = Override::kDeny, .line = 2}));
