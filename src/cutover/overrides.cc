@@ -2,10 +2,12 @@
 //
 // The overrides that are set. They stand in the merchants' records, which are what decides; an index beside them, written in the same
 // write, makes a page cost what it gives, and knows which line of the audit log set each.
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "northwind/status.h"
 #include "src/base/error.h"
