@@ -104,6 +104,20 @@ struct CutoverStatus {
   uint64_t residue = 0;  // assigned to northwind and not finished
 };
 
+// An override that is set, with the line of the audit log that set it.
+struct MerchantOverride {
+  std::string merchant_id;
+  Override value{};
+  uint64_t line = 0;  // number in the audit log
+  absl::Time at;
+  std::string actor;
+  std::string reason;
+};
+struct OverridePage {
+  std::vector<MerchantOverride> items;  // by merchant id, bytewise
+  std::string next;                     // empty at the end
+};
+
 struct MerchantValue {
   std::string merchant_id;
   std::string asset;
@@ -256,6 +270,11 @@ class Cutover {
                             std::string_view actor);  // up to kMaxAssignBatch
   absl::Status SetOverride(std::string_view merchant_id, std::optional<Override> value, std::string_view actor,
                            std::string_view reason);
+  // The overrides that are set, of merchants that are known and of others, after the merchant `after`, who need not have one; limit
+  // 1 … kMaxAuditPage. A page is one moment, two pages are two. Costs what it gives, however many merchants there are; only
+  // the first call on a store that was written before there was an index of them reads all merchants and the log, and writes it, while changes
+  // and assignments wait. DataLoss if a line that set one does not follow from the line before it.
+  absl::StatusOr<OverridePage> Overrides(std::string_view after = {}, size_t limit = 100) const;
   absl::StatusOr<CutoverPreview> Preview(uint32_t threshold, absl::Span<const MerchantValue> values) const;
 
   // ---- After a rollback

@@ -37,6 +37,10 @@ absl::Status CheckMerchantId(std::string_view merchant_id) {
 
 std::string CutoverKey(std::string_view prefix, std::string_view id) { return std::string(prefix).append(id); }
 
+std::string OverrideDetail(std::string_view merchant_id) {
+  return absl::StrCat("override of ", ToAbsl(merchant_id), ": ");
+}
+
 std::string EncodeCounts(const CutoverCounts& counts) {
   std::string out;
   out.push_back(static_cast<char>(kVersion));
@@ -76,6 +80,27 @@ absl::StatusOr<MerchantStanding> DecodeStanding(std::string_view merchant_id, st
   MerchantStanding standing{.known = known != 0};
   if (override != 0) standing.override = static_cast<Override>(override);
   return standing;
+}
+
+std::string EncodeOverride(const IndexedOverride& override) {
+  std::string out;
+  out.push_back(static_cast<char>(kVersion));
+  out.push_back(static_cast<char>(override.value));
+  PutVarint64(out, override.line);
+  return out;
+}
+
+absl::StatusOr<IndexedOverride> DecodeOverride(std::string_view merchant_id, std::string_view bytes) {
+  ByteReader in(bytes);
+  IndexedOverride override;
+  uint8_t version = 0, value = 0;
+  if (!in.GetByte(version) || version != kVersion || !in.GetByte(value) || value < uint8_t{1} ||
+      value > static_cast<uint8_t>(Override::kDeny) || !in.GetVarint64(override.line) || override.line == 0 ||
+      !in.AtEnd()) {
+    return Damaged("override of merchant", merchant_id);
+  }
+  override.value = static_cast<Override>(value);
+  return override;
 }
 
 std::string EncodeAssignment(const Assignment& assignment) {

@@ -3,6 +3,8 @@
 // What is kept of merchants and of what was assigned, in the store's host space:
 //
 //   "nw/cutover/merchant/" merchant id → u8(1) u8(1 known, 0 not) u8(0 | 1 allow | 2 deny)
+//   "nw/cutover/override/" merchant id → u8(1) u8(1 allow | 2 deny) varint(line of the audit log that set it): an index; the merchant's
+//                                        own record decides
 //   "nw/cutover/assignment/" id        → u8(1) u8(system) u8(reason) varint(epoch) be64(at, Unix ns) bytes(merchant id)
 //   "nw/cutover/residue/" id           → nothing: assigned to northwind, and not finished
 //   "nw/cutover/counts"                → u8(1) varint(known) varint(allowed) varint(denied) varint(residue)
@@ -23,6 +25,7 @@
 namespace northwind::internal {
 
 inline constexpr std::string_view kMerchantPrefix = "nw/cutover/merchant/";
+inline constexpr std::string_view kOverridePrefix = "nw/cutover/override/";
 inline constexpr std::string_view kAssignmentPrefix = "nw/cutover/assignment/";
 inline constexpr std::string_view kResiduePrefix = "nw/cutover/residue/";
 inline constexpr std::string_view kCutoverCountsKey = "nw/cutover/counts";
@@ -41,10 +44,23 @@ struct CutoverCounts {
   friend bool operator==(const CutoverCounts&, const CutoverCounts&) = default;
 };
 
+// Of lines of the audit log that set or clear an override: the action, and how their details begin.
+inline constexpr std::string_view kSetOverride = "set_override";
+std::string OverrideDetail(std::string_view merchant_id);
+
+// An override in the index.
+struct IndexedOverride {
+  Override value{};
+  uint64_t line = 0;
+  friend bool operator==(const IndexedOverride&, const IndexedOverride&) = default;
+};
+
 std::string EncodeCounts(const CutoverCounts& counts);
 absl::StatusOr<CutoverCounts> DecodeCounts(std::string_view bytes);
 std::string EncodeStanding(const MerchantStanding& standing);
 absl::StatusOr<MerchantStanding> DecodeStanding(std::string_view merchant_id, std::string_view bytes);
+std::string EncodeOverride(const IndexedOverride& override);
+absl::StatusOr<IndexedOverride> DecodeOverride(std::string_view merchant_id, std::string_view bytes);
 std::string EncodeAssignment(const Assignment& assignment);
 absl::StatusOr<Assignment> DecodeAssignment(std::string_view id, std::string_view bytes);
 

@@ -64,6 +64,11 @@ absl::StatusOr<Found> ReadLine(const Engine& engine, uint64_t number) {
   return found;
 }
 
+absl::Status CheckFollows(const Hash256& before, const Found& found) {
+  if (ChainHash(before, found.line.number, found.body) == found.line.hash) return absl::OkStatus();
+  return Broken(found.line.number, "does not follow from the one before it");
+}
+
 }  // namespace
 
 absl::Status CheckActor(std::string_view actor) { return CheckText("the actor", actor, kMaxActorBytes); }
@@ -110,6 +115,17 @@ void AppendAuditLine(AuditLine line, AuditEnd& end, WriteSet& writes) {
   end = {.lines = line.number, .hash = line.hash};
 }
 
+absl::StatusOr<AuditLine> ReadAuditLine(const Engine& engine, uint64_t number) {
+  Hash256 before{};
+  if (number > 1) {
+    NW_ASSIGN_OR_RETURN(const Found found, ReadLine(engine, number - 1));
+    before = found.line.hash;
+  }
+  NW_ASSIGN_OR_RETURN(Found found, ReadLine(engine, number));
+  NW_RETURN_IF_ERROR(CheckFollows(before, found));
+  return std::move(found.line);
+}
+
 absl::StatusOr<std::vector<AuditLine>> ReadAuditLog(const Engine& engine, const AuditEnd& end, uint64_t after,
                                                     size_t limit) {
   std::vector<AuditLine> lines;
@@ -122,9 +138,7 @@ absl::StatusOr<std::vector<AuditLine>> ReadAuditLog(const Engine& engine, const 
   const uint64_t last = after + std::min<uint64_t>(limit, end.lines - after);
   for (uint64_t number = after + 1; number <= last; ++number) {
     NW_ASSIGN_OR_RETURN(Found found, ReadLine(engine, number));
-    if (ChainHash(before, number, found.body) != found.line.hash) {
-      return Broken(number, "does not follow from the one before it");
-    }
+    NW_RETURN_IF_ERROR(CheckFollows(before, found));
     before = found.line.hash;
     lines.push_back(std::move(found.line));
   }

@@ -40,6 +40,9 @@ absl::StatusOr<AuditLine> DecodeAuditLine(uint64_t number, std::string_view byte
 // Adds the line after `end`, and moves `end`.
 void AppendAuditLine(AuditLine line, AuditEnd& end, WriteSet& writes);
 
+// One line that was written. DataLoss if there is none, or if it does not follow from the line before it.
+absl::StatusOr<AuditLine> ReadAuditLine(const Engine& engine, uint64_t number);
+
 // Up to `limit` lines after `after`. DataLoss if the chain does not hold, or does not end where it should.
 absl::StatusOr<std::vector<AuditLine>> ReadAuditLog(const Engine& engine, const AuditEnd& end, uint64_t after,
                                                     size_t limit);

@@ -201,7 +201,7 @@ absl::Status Cutover::Core::SetOverride(std::string_view merchant_id, std::optio
     return !of ? nullptr : *of == Override::kAllow ? &counts.allowed : &counts.denied;
   };
   std::string detail =
-      absl::StrCat("override of ", internal::ToAbsl(merchant_id), ": ", text(standing.override), " -> ", text(value));
+      absl::StrCat(internal::OverrideDetail(merchant_id), text(standing.override), " -> ", text(value));
   if (uint64_t* before = count(standing.override)) --*before;
   if (uint64_t* after = count(value)) ++*after;
   standing.override = value;
@@ -212,7 +212,13 @@ absl::Status Cutover::Core::SetOverride(std::string_view merchant_id, std::optio
   } else {
     writes.Put(Space::kHost, key, internal::EncodeStanding(standing));
   }
-  return Commit({actor, "set_override", reason, std::move(detail)}, live(), counts, writes);
+  const std::string index_key = internal::CutoverKey(internal::kOverridePrefix, merchant_id);
+  if (value.has_value()) {
+    writes.Put(Space::kHost, index_key, internal::EncodeOverride({.value = *value, .line = NextLine()}));
+  } else {
+    writes.Delete(Space::kHost, index_key);
+  }
+  return Commit({actor, internal::kSetOverride, reason, std::move(detail)}, live(), counts, writes);
 }
 
 }  // namespace northwind

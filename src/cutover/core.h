@@ -51,6 +51,9 @@ class Cutover::Core {
   absl::Status SetOverride(std::string_view merchant_id, std::optional<Override> value, std::string_view actor,
                            std::string_view reason);
 
+  // ---- overrides.cc
+  absl::StatusOr<OverridePage> Overrides(std::string_view after, size_t limit);
+
   // ---- preview.cc
   absl::StatusOr<CutoverPreview> Preview(uint32_t threshold, absl::Span<const MerchantValue> values) const;
 
@@ -98,12 +101,21 @@ class Cutover::Core {
   // What is durable once `writes` are: the live settings, whose changes that could not be written get their epochs and lines in them, in
   // the order in which they were made. What is written then begins with this, whatever it is.
   Settings WithUnwritten(internal::WriteSet& writes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // The number of the line that the next Commit adds.
+  uint64_t NextLine() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   // Writes, and takes over what is durable then.
   absl::Status WriteAndTake(Settings settings, const Counts& counts, internal::WriteSet& writes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   // Makes settings, counts and a line of the log durable together with `writes`, and takes them over.
   absl::Status Commit(const Note& note, Settings next, const Counts& counts, internal::WriteSet& writes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+
+  // That the index of overrides has all of them, and nothing else: looked at once, and made if it has not, as in a store that was
+  // written before there was one.
+  absl::Status EnsureOverrideIndex();
+  absl::StatusOr<bool> OverrideIndexIsWhole() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // Puts what the index lacks into `writes`, and what does not belong there out of it.
+  absl::Status MakeOverrideIndex(internal::WriteSet& writes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
 
   // A line of the log that changes no settings; `finished` are residue no more, in the same write.
   absl::Status AddLine(const Note& note, absl::Span<const std::string> finished);
@@ -127,6 +139,7 @@ class Cutover::Core {
   Settings live_ ABSL_GUARDED_BY(state_mutex_);  // durable_, and what of going down could not be written
   Counts counts_ ABSL_GUARDED_BY(state_mutex_);
   uint64_t sending_ ABSL_GUARDED_BY(state_mutex_) = 0;
+  bool overrides_indexed_ ABSL_GUARDED_BY(state_mutex_) = false;
 };
 
 namespace internal {

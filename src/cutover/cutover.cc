@@ -111,6 +111,8 @@ internal::CutoverSettings Cutover::Core::WithUnwritten(WriteSet& writes) const {
   return settings;
 }
 
+uint64_t Cutover::Core::NextLine() const { return durable().audit.lines + unwritten_.size() + 1; }
+
 absl::Status Cutover::Core::Commit(const Note& note, Settings next, const Counts& counts, WriteSet& writes) {
   const Settings before = WithUnwritten(writes);
   next.audit = before.audit;
@@ -217,6 +219,9 @@ absl::Status Cutover::AddMerchants(absl::Span<const std::string> merchant_ids, s
 absl::Status Cutover::SetOverride(std::string_view merchant_id, std::optional<Override> value, std::string_view actor,
                                   std::string_view reason) {
   return core_->SetOverride(merchant_id, value, actor, reason);
+}
+absl::StatusOr<OverridePage> Cutover::Overrides(std::string_view after, size_t limit) const {
+  return core_->Overrides(after, limit);
 }
 absl::StatusOr<CutoverPreview> Cutover::Preview(uint32_t threshold, absl::Span<const MerchantValue> values) const {
   return core_->Preview(threshold, values);

@@ -30,6 +30,8 @@ TEST(CutoverAssignments, GoldenBytes) {
             "01ac0202018001");
   EXPECT_EQ(absl::BytesToHexString(EncodeStanding({.known = true, .override = Override::kDeny})), "010102");
   EXPECT_EQ(absl::BytesToHexString(EncodeStanding({.known = false, .override = Override::kAllow})), "010001");
+  EXPECT_EQ(absl::BytesToHexString(EncodeOverride({.value = Override::kDeny, .line = 300})), "0102ac02");
+  EXPECT_EQ(CutoverKey(kOverridePrefix, "m1"), "nw/cutover/override/m1");
   EXPECT_EQ(CutoverKey(kAssignmentPrefix, "po1"), "nw/cutover/assignment/po1");
   EXPECT_EQ(CutoverKey(kResiduePrefix, "po1"), "nw/cutover/residue/po1");
   EXPECT_EQ(CutoverKey(kMerchantPrefix, "m1"), "nw/cutover/merchant/m1");
@@ -55,6 +57,13 @@ TEST(CutoverAssignments, AreReadAsTheyWereWritten) {
   }
 }
 
+TEST(CutoverAssignments, OverridesAreReadAsTheyWereWritten) {
+  for (const Override value : {Override::kAllow, Override::kDeny}) {
+    const IndexedOverride override{.value = value, .line = 300};
+    EXPECT_THAT(DecodeOverride("m1", EncodeOverride(override)), IsOkAndHolds(override));
+  }
+}
+
 TEST(CutoverAssignments, DamageIsSeen) {
   const auto with = [](std::string bytes, size_t place, char value) {
     bytes[place] = value;
@@ -73,6 +82,14 @@ TEST(CutoverAssignments, DamageIsSeen) {
     EXPECT_THAT(DecodeStanding("m1", with(standing, place, value)), StatusIs(absl::StatusCode::kDataLoss)) << place;
   }
   EXPECT_THAT(DecodeStanding("m1", standing + "x"), StatusIs(absl::StatusCode::kDataLoss));
+  const std::string override = EncodeOverride({.value = Override::kDeny, .line = 3});
+  for (const auto& [place, value] : {std::pair<size_t, char>{0, 2}, {1, 0}, {1, 3}, {2, 0}}) {
+    EXPECT_THAT(DecodeOverride("m1", with(override, place, value)), StatusIs(absl::StatusCode::kDataLoss)) << place;
+  }
+  for (size_t size = 0; size < override.size(); ++size) {
+    EXPECT_THAT(DecodeOverride("m1", override.substr(0, size)), StatusIs(absl::StatusCode::kDataLoss)) << size;
+  }
+  EXPECT_THAT(DecodeOverride("m1", override + "x"), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(DecodeCounts("\1\1\1\1"), StatusIs(absl::StatusCode::kDataLoss));
 }
 

@@ -92,8 +92,9 @@ class CutoverModel : public CutoverFixture {
     std::optional<Override> value, before;
     if (const uint64_t choice = random_.Below(3); choice > 0) value = static_cast<Override>(choice);
     if (const auto found = overrides_.find(merchant); found != overrides_.end()) before = found->second;
-    ASSERT_THAT(cutover_->SetOverride(merchant, value, "ann", "test"), IsOk());
-    if (value != before) ++lines_;
+    const std::string reason = "because of line " + std::to_string(lines_ + 1);
+    ASSERT_THAT(cutover_->SetOverride(merchant, value, "ann", reason), IsOk());
+    if (value != before) override_lines_[merchant] = ++lines_;
     overrides_.erase(merchant);
     if (value) overrides_[merchant] = *value;
   }
@@ -122,11 +123,37 @@ class CutoverModel : public CutoverFixture {
     ASSERT_EQ(found->system, expected->second.system) << id;
   }
 
+  // All of them, in pages of any size.
+  void CompareOverrides() {
+    std::map<std::string, Override> read;
+    std::string after;
+    const size_t limit = random_.Between(1, 20);
+    do {
+      NW_ASSERT_OK_AND_ASSIGN(const OverridePage page, cutover_->Overrides(after, limit));
+      ASSERT_LE(page.items.size(), limit);
+      if (!page.next.empty()) {
+        ASSERT_EQ(page.items.size(), limit);
+        ASSERT_EQ(page.next, page.items.back().merchant_id);
+      }
+      for (const MerchantOverride& item : page.items) {
+        ASSERT_GT(item.merchant_id, after);
+        after = item.merchant_id;
+        read[item.merchant_id] = item.value;
+        ASSERT_EQ(item.line, override_lines_[item.merchant_id]) << item.merchant_id;
+        ASSERT_EQ(item.actor, "ann");
+        ASSERT_EQ(item.reason, "because of line " + std::to_string(item.line));
+      }
+      after = page.next;
+    } while (!after.empty());
+    ASSERT_EQ(read, overrides_);
+  }
+
   Random random_{TestSeed()};
   std::map<std::string, Assignment> assigned_;
   std::set<std::string> known_;
   std::set<std::string> residue_;
   std::map<std::string, Override> overrides_;
+  std::map<std::string, uint64_t> override_lines_;  // that changed it last
   uint32_t threshold_ = 0;
   bool routed_ = false;
   uint64_t lines_ = 0;
@@ -147,7 +174,11 @@ TEST_F(CutoverModel, DoesAsTheModelDoes) {
       ASSERT_NO_FATAL_FAILURE(Reopen());
     }
     ASSERT_NO_FATAL_FAILURE(Compare());
+    if (random_.OneIn(10)) {
+      ASSERT_NO_FATAL_FAILURE(CompareOverrides());
+    }
   }
+  ASSERT_NO_FATAL_FAILURE(CompareOverrides());
   uint64_t after = 0;
   for (;;) {
     NW_ASSERT_OK_AND_ASSIGN(const auto page, cutover_->AuditLog(after, 500));

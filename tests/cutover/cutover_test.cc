@@ -370,6 +370,15 @@ TEST_F(AfterAFullDisk, NewMerchantsWriteTheChangeFirst) {
   ExpectWritten(2);
 }
 
+TEST_F(AfterAFullDisk, AnOverrideWritesTheChangeFirstAndKnowsItsOwnLine) {
+  ASSERT_THAT(cutover_->SetOverride("m1", Override::kDeny, "bob", "too large"), IsOk());
+  ExpectWritten(2);
+  NW_ASSERT_OK_AND_ASSIGN(const OverridePage page, cutover_->Overrides());
+  ASSERT_THAT(page.items, SizeIs(1));
+  EXPECT_EQ(page.items[0].line, 4U);
+  EXPECT_EQ(page.items[0].actor, "bob");
+}
+
 TEST_F(AfterAFullDisk, HandingBackWritesTheChangeFirstAndClaimsUnderItsEpoch) {
   MemoryClaims claims;
   ASSERT_THAT(claims.PublishEpoch(3), IsOk());
@@ -445,6 +454,9 @@ TEST(CutoverInAShadow, EverythingStaysWithTheBatch) {
   EXPECT_THAT(CutoverOnGate::Raise(*cutover, {.open = true}, "ann", "test"), refused);
   EXPECT_THAT(cutover->SetOverride("m1", Override::kAllow, "ann", "test"), refused);
   EXPECT_THAT(cutover->SetOverride("m1", Override::kDeny, "ann", "test"), IsOk());
+  NW_ASSERT_OK_AND_ASSIGN(const OverridePage overrides, cutover->Overrides());
+  ASSERT_THAT(overrides.items, SizeIs(1)) << "what was refused is not there";
+  EXPECT_EQ(overrides.items[0].value, Override::kDeny);
   EXPECT_THAT(cutover->RouteToBatch("ann", "test"), IsOk());
   EXPECT_EQ(cutover->Status().threshold, 0U);
 }

@@ -106,6 +106,36 @@ def test_an_assignment_is_for_ever(store, cutover):
         northwind.Cutover(store, "another")
 
 
+def test_overrides_are_listed_page_by_page(store, cutover):
+    assert list(cutover.overrides()) == []
+    names = [f"m{n:04}" for n in range(1003)]  # more than a page of the store's
+    for name in reversed(names):
+        cutover.set_override(name, Override.DENY, "ann", f"because of {name}")
+    cutover.set_override("m0001", Override.ALLOW, "bob", "goes first")
+    cutover.set_override("m0002", None, "bob", "mended")
+    del names[2]
+    pages = cutover.overrides()
+    first, second = next(pages), next(pages)
+    assert (first.merchant_id, first.value, first.actor, first.reason, first.line) == ("m0000", Override.DENY, "ann", "because of m0000", 1003)
+    assert (second.merchant_id, second.value, second.actor, second.line) == ("m0001", Override.ALLOW, "bob", 1004)
+    line = list(cutover.audit_log(1003))[0]
+    assert (line.at, line.number, line.reason) == (second.at, second.line, second.reason)
+    assert [first.merchant_id, second.merchant_id, *(item.merchant_id for item in pages)] == names
+    assert [item.merchant_id for item in cutover.overrides(after="m1000")] == ["m1001", "m1002"]
+    # What was not read yet is read as it is then.
+    pages = cutover.overrides()
+    next(pages)
+    cutover.set_override("m1002", None, "ann", "mended")
+    assert sum(1 for _ in pages) == len(names) - 2
+    with pytest.raises(TypeError):
+        cutover.overrides("m1")
+    cutover.close()
+    with northwind.Cutover(store, "2026-spring") as again:
+        assert [item.merchant_id for item in again.overrides()] == names[:-1]
+    with pytest.raises(northwind.Closed):
+        cutover.overrides()
+
+
 def test_what_is_wrong_does_nothing(store, cutover):
     to_all(cutover, "m1")
     with pytest.raises(northwind.NotFound):

@@ -44,4 +44,5 @@ def move(ledger: northwind.Ledger, claims: northwind.PostgresClaims, day: dateti
         if figures.clean and run.gate().open:
             cutover.raise_(run, "ann", "a clean day")
     systems: list[northwind.SettlementSystem] = [a.system for a in cutover.assign([("po_1", "m1")])]
-    print(systems, [item.claim for item in cutover.residue(claims)])
+    overrides: dict[str, northwind.Override] = {item.merchant_id: item.value for item in cutover.overrides()}
+    print(systems, overrides, [item.claim for item in cutover.residue(claims)])

@@ -140,6 +140,8 @@ def values(tmp_path_factory, request):
         found += [*cutover.assign([("o1", "m1"), ("o2", "m1")]), cutover.status(), cutover.preview(5, [("m1", "USD/2", 2**100)])]
         claims.claim_for_batch("o1")
         found += [*cutover.residue(claims), cutover.hand_back(claims, ["o1"], "ann", "x"), *cutover.audit_log()]
+        cutover.set_override("m1", northwind.Override.DENY, "ann", "x")
+        found += cutover.overrides()
     world.close()
     return [part for value in found for part in parts(value)]
 

@@ -76,6 +76,14 @@ void BindRecords(py::module_& m) {
       .Field("detail", Member(&L::detail), "What changed, from and to.")
       .Field("reason", Member(&L::reason), "")
       .Field("hash", Member(&L::hash), "");
+  using O = MerchantOverride;
+  Record<O>(m, "MerchantOverride", "An override that is set, with the line of the audit log that set it.")
+      .Field("merchant_id", Member(&O::merchant_id), "")
+      .Field("value", Member(&O::value), "")
+      .Field("line", Member(&O::line), "Number in the audit log.")
+      .Field("at", Member(&O::at), "")
+      .Field("actor", Member(&O::actor), "")
+      .Field("reason", Member(&O::reason), "");
   using I = ResiduePage::Item;
   Record<I>(m, "ResidueItem", "Something that is assigned to northwind and not finished.")
       .Field("assignment", Member(&I::assignment), "")
@@ -129,6 +137,17 @@ Pages AuditLog(std::shared_ptr<PyCutover> self, uint64_t after) {
     after = lines.back().number;
     return true;
   });
+}
+
+Pages Overrides(std::shared_ptr<PyCutover> self, std::string after) {
+  self->CheckOpen();
+  return PagesOf<MerchantOverride>(
+      [self = std::move(self), after = std::move(after)](std::vector<MerchantOverride>& items) mutable {
+        OverridePage page = Must(On(*self, [&](Cutover& c) { return c.Overrides(after, kMaxAuditPage); }));
+        items = std::move(page.items);
+        after = std::move(page.next);
+        return !after.empty();
+      });
 }
 
 HandBackResult HandBack(const PyCutover& self, const py::object& claims, const py::iterable& ids,
@@ -231,6 +250,10 @@ void DefineSettings(Class& type) {
             Must(On(self, [&](Cutover& c) { return c.SetOverride(merchant_id, value, actor, reason); }));
           },
           py::arg("merchant_id"), py::arg("value"), py::arg("actor"), py::arg("reason"), "None: no override.")
+      .def(
+          "overrides", &Overrides, py::kw_only(), py::arg("after") = "",
+          "The overrides that are set, after that merchant, by merchant id; read page by page. DataLoss if a line that "
+          "set one does not follow from the line before it.")
       .def("preview", &Preview, py::arg("threshold"), py::arg("values") = py::tuple(),
            "What a threshold would move; `values` are triples (merchant_id, asset, units), such as last month's "
            "payouts.");

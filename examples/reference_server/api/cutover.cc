@@ -88,6 +88,8 @@ absl::StatusOr<Json> Preview(const Host& host, const Request& request) {
               {"moved", preview.moved}};
 }
 
+constexpr std::string_view Text(Override value) { return value == Override::kAllow ? "allow" : "deny"; }
+
 absl::StatusOr<Json> Log(const Host& host, const Request& request) {
   NW_ASSIGN_OR_RETURN(const Cutover* cutover, CutoverOf(host));
   NW_ASSIGN_OR_RETURN(const ListQuery query, ListQuery::Read(request, {}));
@@ -110,6 +112,22 @@ absl::StatusOr<Json> Log(const Host& host, const Request& request) {
                     {"hash", Hex(line.hash)}});
   }
   return PageJson(std::move(data), lines.size() == query.limit() ? std::to_string(lines.back().number) : "");
+}
+
+absl::StatusOr<Json> OverridesOf(const Host& host, const Request& request) {
+  NW_ASSIGN_OR_RETURN(const Cutover* cutover, CutoverOf(host));
+  NW_ASSIGN_OR_RETURN(const ListQuery query, ListQuery::Read(request, {}));
+  NW_ASSIGN_OR_RETURN(const OverridePage page, cutover->Overrides(query.cursor(), query.limit()));
+  Json data = Json::array();
+  for (const MerchantOverride& item : page.items) {
+    data.push_back({{"merchant_id", item.merchant_id},
+                    {"override", Text(item.value)},
+                    {"line", item.line},
+                    {"at", TimeJson(item.at)},
+                    {"actor", item.actor},
+                    {"reason", item.reason}});
+  }
+  return PageJson(std::move(data), page.next);
 }
 
 absl::StatusOr<Json> ResidueOf(const Host& host, const Request& request) {
@@ -283,6 +301,9 @@ void AddCutoverRoutes(Router& router, Host& host) {
   AddRead(
       router, absl::StrCat(kPath, "/log"), "listCutoverLog",
       [&host](const Request& request) { return Log(host, request); }, Queries::kChecked);
+  AddRead(
+      router, absl::StrCat(kPath, "/overrides"), "listOverrides",
+      [&host](const Request& request) { return OverridesOf(host, request); }, Queries::kChecked);
   AddRead(
       router, absl::StrCat(kPath, "/residue"), "listResidue",
       [&host](const Request& request) { return ResidueOf(host, request); }, Queries::kChecked);

@@ -190,6 +190,31 @@ def test_ids_are_assigned_for_good_and_merchants_come_from_a_file(settled):
     assert settled("cutover", "finish", "po_1", *SALT, "--json").json() == {"finished": 1, "residue": 1}
 
 
+def test_overrides_are_listed_with_who_set_them_and_why(settled):
+    settled("cutover", "begin", *SALT)
+    end = settled("cutover", "overrides", *SALT)
+    assert end.out == "" and "no overrides" in end.err
+    assert settled("cutover", "overrides", *SALT, "--json").rows() == []
+    for merchant, value, actor, reason in (("m_3", "allow", "maria", "goes first"), ("m_1", "deny", "bob", "too large"), ("m_2", "deny", "bob", "odd figures")):
+        settled("cutover", "override", merchant, value, "--actor", actor, "--reason", reason, *SALT)
+    rows = settled("cutover", "overrides", *SALT, "--json").rows()
+    times = [datetime.datetime.fromisoformat(row.pop("at")) for row in rows]
+    assert rows == [
+        {"merchant_id": "m_1", "override": "deny", "actor": "bob", "reason": "too large", "line": 2},
+        {"merchant_id": "m_2", "override": "deny", "actor": "bob", "reason": "odd figures", "line": 3},
+        {"merchant_id": "m_3", "override": "allow", "actor": "maria", "reason": "goes first", "line": 1},
+    ]
+    assert times[2] <= times[0] <= times[1]
+    lines = settled("cutover", "overrides", *SALT).out.splitlines()
+    assert lines[0].split() == ["MERCHANT", "OVERRIDE", "AT", "ACTOR", "REASON"] and len(lines) == 4
+    assert lines[3].split()[:2] == ["m_3", "allow"] and lines[3].endswith("maria  goes first")
+    rows = settled("cutover", "overrides", "--after", "m_1", "-n", "1", *SALT, "--json").rows()
+    assert [row["merchant_id"] for row in rows] == ["m_2"]
+    settled("cutover", "override", "m_2", "none", *WHO, *SALT)
+    assert [row["merchant_id"] for row in settled("cutover", "overrides", *SALT, "--json").rows()] == ["m_1", "m_3"]
+    settled.complains("cutover", "overrides", "-n", "0", *SALT, status=2)
+
+
 def test_a_preview_by_values_of_a_file(compared):
     (compared.directory / "march.csv").write_text("m1,USD/2,500\nm3,USD/2,250\nm3,JPY/0,7\n")
     end = compared("cutover", "preview", "5000", "--values", "march.csv", *SALT, "--json").json()

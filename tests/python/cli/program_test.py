@@ -165,7 +165,7 @@ def test_whatever_is_printed_with_json_is_json(busy, monkeypatch, capsys):
         (f"compare reopen capture:pay_1 {who} {run}", 0), (f"compare digests 2024-03-01 {run}", 0), (f"compare rules {run}", 0), (f"compare gate {run}", 1),
         (f"compare report 2024-03-01 2024-03-02 {run}", 0), (f"compare cursor nightly {run}", 0), (f"compare verify {run}", 0),
         (f"compare report 2024-03-02 2024-03-01 {run}", 2), (f"cutover status {cutover}", 4), (f"cutover begin {cutover}", 0), (f"cutover status {cutover}", 0),
-        (f"cutover add-merchants m_42 --actor ann {cutover}", 0), (f"cutover override m_42 deny {who} {cutover}", 0), (f"cutover preview 500 {cutover}", 0),
+        (f"cutover add-merchants m_42 --actor ann {cutover}", 0), (f"cutover override m_42 deny {who} {cutover}", 0), (f"cutover overrides {cutover}", 0), (f"cutover preview 500 {cutover}", 0),
         (f"cutover raise --yes {who} {run} {cutover}", 1), (f"cutover raise 500 --force --yes {who} {cutover}", 0), (f"cutover log {cutover}", 0),
         (f"cutover assign po_1 m_42 {cutover}", 0), (f"cutover find po_1 {cutover}", 0), (f"cutover finish po_1 {cutover}", 4), (f"cutover peek m_42 {cutover}", 0),
         (f"cutover lower 0 {who} {cutover}", 0), (f"cutover stop-sending {who} {cutover}", 0), (f"cutover residue {cutover}", 2),

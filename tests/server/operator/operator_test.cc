@@ -226,12 +226,52 @@ TEST(OperatorRoutes, TheCutoverGoesUpByForceAndDownByNothing) {
   EXPECT_EQ(world.Ask(Method::kDelete, path + "/overrides/m_1", {{"reason", "over"}}).body["allowed"], 0);
 
   EXPECT_EQ(world.Ask(Method::kPut, path + "/overrides/m_1", {{"override", "allow"}, {"reason", "pilot"}}).status, 200);
+  const auto overrides = world.Get(path + "/overrides");
+  ASSERT_EQ(overrides.body["data"].size(), 1U) << overrides.text;
+  EXPECT_EQ(overrides.body["data"][0]["line"], 10);
   ASSERT_TRUE(world.host->cutover->Assign({RouteRequest{.id = "po_1", .merchant_id = "m_1"}}).ok());
   EXPECT_EQ(world.Get(path + "/residue").body["data"][0]["id"], "po_1");
   const auto log = world.Get(path + "/log");
   EXPECT_EQ(log.body["data"][1]["action"], "force_raise") << log.text;
   EXPECT_EQ(log.body["data"][1]["actor"], "key:ada");
   EXPECT_EQ(world.Get(absl::StrCat(kO, "/audit-log")).body["data"][0]["subject"], "m_1");
+}
+
+TEST(OperatorRoutes, OverridesOfMerchantsAreListedInPages) {
+  OperatorWorld world(nullptr, [](Host& host) { host.cutover = *Cutover::Open(*host.store, {.salt = "s"}); });
+  const std::string path = absl::StrCat(kO, "/cutover/overrides");
+  EXPECT_EQ(world.Get(path).body, (Json{{"data", Json::array()}, {"next_cursor", nullptr}}));
+  for (const auto& [merchant, value] : {std::pair("m_3", "allow"), {"m_1", "deny"}, {"m_2", "deny"}}) {
+    const Json body = {{"override", value}, {"reason", absl::StrCat("because of ", merchant)}};
+    ASSERT_EQ(world.Ask(Method::kPut, absl::StrCat(path, "/", merchant), body).status, 200);
+  }
+  const size_t audited = world.Get(absl::StrCat(kO, "/audit-log")).body["data"].size();
+  const auto first = world.Get(path + "?limit=2");
+  ASSERT_EQ(first.body["data"].size(), 2U) << first.text;
+  EXPECT_EQ(first.body["data"][0]["merchant_id"], "m_1");
+  EXPECT_EQ(first.body["data"][0]["override"], "deny");
+  EXPECT_EQ(first.body["data"][0]["actor"], "key:ada");
+  EXPECT_EQ(first.body["data"][0]["reason"], "because of m_1");
+  EXPECT_EQ(first.body["data"][0]["line"], 2);
+  EXPECT_TRUE(first.body["data"][0]["at"].is_string());
+  const auto last = world.Get(absl::StrCat(path, "?cursor=", first.body["next_cursor"].get<std::string>()));
+  ASSERT_EQ(last.body["data"].size(), 1U) << last.text;
+  EXPECT_EQ(last.body["data"][0]["merchant_id"], "m_3");
+  EXPECT_EQ(last.body["data"][0]["override"], "allow");
+  EXPECT_EQ(last.body["next_cursor"], nullptr);
+  EXPECT_EQ(world.Get(absl::StrCat(kO, "/audit-log")).body["data"].size(), audited) << "to read is no change";
+  EXPECT_EQ(world.Ask(Method::kDelete, path + "/m_1", {{"reason", "mended"}}).status, 200);
+  EXPECT_EQ(world.Get(path).body["data"][0]["merchant_id"], "m_2");
+  EXPECT_EQ(world.Get(path + "?limit=0").status, 400);
+  EXPECT_EQ(world.Get(path + "?limit=100000").status, 400);
+  EXPECT_EQ(world.Get(path + "?merchant=m_1").status, 400);
+}
+
+TEST(OperatorRoutes, OverridesOfAServerWithoutACutoverAreNotConfigured) {
+  OperatorWorld world;
+  const auto answer = world.Get(absl::StrCat(kO, "/cutover/overrides"));
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_EQ(answer.body["code"], "not_configured") << answer.text;
 }
 
 struct PayingRail final : PayoutRail {

@@ -89,6 +89,70 @@ class Console(screens.Pages):
         browser.see("The gate is closed")
         self.assertEqual(mock.data.cutover["threshold"], 500)
 
+    def overridden(self):
+        for table in browser.all("table"):
+            if "Overrides" in table.find_element(By.TAG_NAME, "caption").get_attribute("textContent"):
+                return [row.text for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")]
+        return []
+
+    def test_lists_overrides_and_loads_more_of_them(self):
+        self.operate("/cutover")
+        browser.see("48 always here, 12 never")
+        self.assertEqual(len(self.overridden()), 50)
+        first = self.overridden()[0]
+        for text in ("m_00000000", "Never here", "key:ada", "Too large for this step"):
+            self.assertIn(text, first)
+        browser.see("50 shown")
+        browser.click("Load more")
+        browser.see("60 shown, all there are")
+        self.assertEqual(len(self.overridden()), 60)
+        self.assertIn("m_00000059", self.overridden()[-1])
+        mock.data.overrides.clear()
+        self.go("/")
+        self.go("/cutover")
+        browser.see("Every merchant goes by the threshold.")
+
+    def test_sets_and_clears_an_override_with_a_reason(self):
+        self.operate("/cutover")
+        browser.click("Set override")
+        browser.see("Say which merchant.")
+        browser.fill("Merchant", "a/b c")
+        browser.click("Set override")
+        browser.fill("Reason", "a slip")
+        browser.click("Leave to the batch", "dialog")
+        browser.see("'a/b c' is no merchant's id")  # the server's reason; nothing is lost
+        self.assertEqual(browser.labelled("Merchant").get_attribute("value"), "a/b c")
+        browser.click("Close this notice")
+        browser.fill("Merchant", "a_new_one")
+        browser.choose("New payouts", "Always here")
+        browser.click("Set override")
+        browser.see("Settle a_new_one here?")
+        browser.click("Settle here", "dialog")
+        browser.see("Say why")
+        self.assertNotIn("a_new_one", mock.data.overrides)
+        browser.fill("Reason", "goes first")
+        browser.click("Settle here", "dialog")
+        browser.until(lambda: "a_new_one" in self.overridden()[0], "the new one, first in the list")
+        self.assertEqual(self.asked("PUT", "overrides/a_new_one"), [{"override": "allow", "reason": "goes first"}])
+        browser.see("49 always here, 12 never")
+        browser.see("override of a_new_one: none -> allow")  # among the changes
+        self.assertEqual(browser.labelled("Merchant").get_attribute("value"), "")
+        browser.click("Clear a_new_one")
+        browser.click("Cancel", "dialog")
+        self.assertEqual(self.asked("DELETE", "overrides"), [])
+        browser.click("Clear a_new_one")
+        browser.fill("Reason", "the step is done")
+        browser.click("Clear", "dialog")
+        browser.until(lambda: not any("a_new_one" in row for row in self.overridden()), "it is gone")
+        self.assertEqual(self.asked("DELETE", "overrides/a_new_one"), [{"reason": "the step is done"}])
+        browser.see("48 always here, 12 never")
+        # Enter is as good as the button.
+        browser.choose("New payouts", "Never here")
+        browser.fill("Merchant", "m_by_enter" + Keys.ENTER)
+        browser.see("Leave m_by_enter to the batch?")
+        browser.fill("Reason", "too large" + Keys.ENTER)
+        browser.until(lambda: mock.data.overrides.get("m_by_enter", {}).get("override") == "deny", "it is set")
+
     def test_redrives_and_discards_what_is_in_quarantine(self):
         self.operate("/quarantine")
         browser.run("arguments[0].click()", browser.all("tbody input")[0])

@@ -324,9 +324,20 @@ class Data:
             "sending_stopped": False,
             "sending": 0,
             "merchants": 18240,
-            "allowed": 12,
-            "denied": 3,
+            "allowed": 48,
+            "denied": 12,
             "residue": 2,
+        }
+        self.overrides = {
+            f"m_{i:08d}": {
+                "merchant_id": f"m_{i:08d}",
+                "override": "deny" if i % 5 == 0 else "allow",
+                "line": i + 1,
+                "at": self.time(3600 * (60 - i)),
+                "actor": "key:ada",
+                "reason": "Too large for this step" if i % 5 == 0 else "Asked to go first",
+            }
+            for i in range(60)
         }
         self.cutover_log = [
             {

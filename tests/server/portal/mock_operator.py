@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator asks the mock."""
 
+import re
+
 import mock_data
 from mock_routes import Problem, find, page, route
 
@@ -160,6 +162,59 @@ def residue(s, q, b, p):
     )
 
 
+@route("GET", O + "/cutover/overrides", "limit", "cursor")
+def overrides(s, q, b, p):
+    return page([s.data.overrides[merchant] for merchant in sorted(s.data.overrides)], q)
+
+
+def change_override(s, merchant, value, reason):
+    """As the server counts them, and with a line of the log."""
+    if not reason:
+        raise Problem(400, "invalid_request", "reason: is missing")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", merchant):
+        detail = f"cutover: '{merchant}' is no merchant's id: 1 to 64 characters of A-Z a-z 0-9 . _ -"
+        raise Problem(400, "invalid_request", detail)
+    c, counts = s.data.cutover, {"allow": "allowed", "deny": "denied"}
+    before = s.data.overrides.pop(merchant, {"override": None})["override"]
+    if before:
+        c[counts[before]] -= 1
+    if value:
+        c[counts[value]] += 1
+    c["epoch"] += 1
+    line = add_line(s, "set_override", f"override of {merchant}: {before or 'none'} -> {value or 'none'}", reason)
+    if value:
+        kept = {name: line[name] for name in ("at", "actor", "reason")}
+        s.data.overrides[merchant] = {"merchant_id": merchant, "override": value, "line": line["number"], **kept}
+    return c
+
+
+@route("PUT", O + "/cutover/overrides/{merchant_id}")
+def set_override(s, q, b, p):
+    return change_override(s, p["merchant_id"], b["override"], b.get("reason"))
+
+
+@route("DELETE", O + "/cutover/overrides/{merchant_id}")
+def clear_override(s, q, b, p):
+    return change_override(s, p["merchant_id"], None, b.get("reason"))
+
+
+def add_line(s, action, detail, reason):
+    log = s.data.cutover_log
+    log.append(
+        {
+            "number": len(log) + 1,
+            "at": s.data.time(),
+            "epoch": s.data.cutover["epoch"],
+            "actor": "key:ada",
+            "action": action,
+            "detail": detail,
+            "reason": reason,
+            "hash": "0" * 64,
+        }
+    )
+    return log[-1]
+
+
 @route("POST", O + "/cutover/{verb}")
 def cutover_verb(s, q, b, p):
     c = s.data.cutover
@@ -178,18 +233,7 @@ def cutover_verb(s, q, b, p):
         }.get(p["verb"], {"threshold": b.get("threshold")}),
         epoch=c["epoch"] + 1,
     )
-    s.data.cutover_log.append(
-        {
-            "number": len(s.data.cutover_log) + 1,
-            "at": s.data.time(),
-            "epoch": c["epoch"],
-            "actor": "key:ada",
-            "action": p["verb"].replace("-", "_"),
-            "detail": "",
-            "reason": b["reason"],
-            "hash": "0" * 64,
-        }
-    )
+    add_line(s, p["verb"].replace("-", "_"), "", b["reason"])
     return c
 
 

@@ -150,6 +150,50 @@ class Cutover(Console):
         for action in ("raiseCutover", "routeToBatch", "resumeRouting", "stopSending", "resumeSending", "lowerCutover"):
             browser.see(action)
 
+    def test_overrides_are_set_listed_and_cleared(self):
+        one, many = MERCHANTS[2], [f"m_over_{i:02d}" for i in range(55)]  # not known, which an override need not be
+        place = lambda merchant: f"/v1/operator/cutover/overrides/{merchant}"
+        listed = lambda: {o["merchant_id"]: o for o in w.ask("GET", "/v1/operator/cutover/overrides?limit=1000")["data"]}
+
+        def clear():
+            for merchant in listed():
+                w.ask("DELETE", place(merchant), {"reason": "the test is over"})
+
+        clear()
+        self.addCleanup(clear)
+        self.operate("/cutover")
+        browser.see("Every merchant goes by the threshold.")
+        browser.fill("Merchant", one)
+        browser.choose("New payouts", "Always here")
+        browser.click("Set override")
+        self.confirm("Settle here", "goes first")
+        browser.see("1 always here, 0 never")
+        section = browser.until(lambda: next(s for s in browser.all("main section") if "Single merchants" in s.text), "the section")
+        row = section.find_element(By.CSS_SELECTOR, "tbody tr").text
+        for text in (one, "Always here", "key:first", "goes first"):
+            self.assertIn(text, row)
+        self.assertEqual((listed()[one]["override"], listed()[one]["reason"]), ("allow", "goes first"))
+        browser.fill("Merchant", "no such id")
+        browser.click("Set override")
+        self.confirm("Settle here", "a slip")
+        browser.see("is no merchant's id")  # the server's reason
+        browser.click("Close this notice")
+        browser.click(f"Clear {one}")
+        self.confirm("Clear", "the step is done")
+        browser.see("Every merchant goes by the threshold.")
+        self.assertEqual(listed(), {})
+
+        for merchant in many:
+            w.ask("PUT", place(merchant), {"override": "deny", "reason": "too large"})
+        browser.complaints()  # of what was refused
+        self.go("/")
+        self.go("/cutover")
+        browser.see("50 shown")
+        browser.click("Load more")
+        browser.see("55 shown, all there are")
+        browser.see(many[-1])
+        self.assertEqual(browser.complaints(), [])
+
     def test_gives_back_what_nobody_has_claimed(self):
         w.ask("POST", "/v1/operator/cutover/stop-sending", {"reason": "so that nothing is claimed"})
         self.addCleanup(w.ask, "POST", "/v1/operator/cutover/resume-sending", {"reason": "the test is over"})

@@ -180,7 +180,7 @@ def bad_credentials():
 
 def state():
     """All that a request in the name of somebody else could spoil."""
-    seen = ["/v1/operator/quarantine", "/v1/operator/cutover/log", "/v1/operator/parallel-run/discrepancies"]
+    seen = [f"/v1/operator/{of}" for of in ("quarantine", "cutover/log", "cutover/overrides", "parallel-run/discrepancies")]
     for merchant in (MINE, THEIRS, NOBODY):
         base = f"/v1/merchants/{merchant}"
         seen += [f"{base}/{of}" for of in ("balances", "transactions", "payouts", "endpoints", "policy", "deliveries", "attempts")]

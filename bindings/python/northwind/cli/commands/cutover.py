@@ -33,6 +33,7 @@ EXAMPLES = (
     "northwind cutover preview 500 --salt 2026-spring -s ledger.db",
     "northwind cutover find po_1 --claims postgresql:///books --salt 2026-spring -s ledger.db",
     "northwind cutover peek m_42 --salt 2026-spring -s ledger.db",
+    "northwind cutover overrides --salt 2026-spring -s ledger.db",
     "northwind cutover residue --unclaimed --claims postgresql:///books --salt 2026-spring -s ledger.db",
     "northwind cutover assign --file tonight.csv --salt 2026-spring -s ledger.db",
     "northwind cutover finish po_1 --salt 2026-spring -s ledger.db",
@@ -50,7 +51,7 @@ EXAMPLES = (
     "northwind cutover advance-epoch 120 --actor ann --reason 'restored, and looked at' --salt 2026-spring -s ledger.db",
     "northwind cutover migrate-claims --claims postgresql:///books",
 )
-_NO_CLAIMS = ("begin", "preview", "log", "peek", "assign", "finish")
+_NO_CLAIMS = ("begin", "preview", "log", "peek", "overrides", "assign", "finish")
 
 
 _stage = whole(1, 10_000)
@@ -75,6 +76,9 @@ def _seen(actions: argparse._SubParsersAction[typing.Any]) -> None:
     page.add_argument("id", metavar="ID")
     page = actions.add_parser("peek", help="what a new id of a merchant would get now")
     page.add_argument("merchant", metavar="MERCHANT")
+    page = actions.add_parser("overrides", help="what is set of single merchants, who set it, and why")
+    page.add_argument("-n", "--limit", metavar="N", type=positive, help="N merchants at most (default: all)")
+    page.add_argument("--after", metavar="MERCHANT", default="", help="only merchants after this one")
     page = actions.add_parser("residue", help="what is assigned to northwind and not finished, and who claimed it")
     page.add_argument("--unclaimed", action="store_true", help="only what nobody has claimed")
 
@@ -155,6 +159,22 @@ def _residue(cutover: northwind.Cutover, options: argparse.Namespace, output: Ou
     with claiming.claims(options) as claims:
         items = (item for item in cutover.residue(claims) if item.claim is None or not options.unclaimed)
         output.rows(cutting_over.RESIDUE, map(cutting_over.residue_json, items), empty="no residue")
+
+
+def _overrides(cutover: northwind.Cutover, options: argparse.Namespace, output: Output) -> None:
+    output.rows(
+        (
+            Column("MERCHANT", "merchant_id"), Column("OVERRIDE", "override"), Column("AT", "at"), Column("ACTOR", "actor"), Column("REASON", "reason"),
+        ),
+        (
+            {
+                "merchant_id": item.merchant_id, "override": str(item.value), "at": stamp(item.at), "actor": item.actor, "reason": item.reason,
+                "line": item.line,
+            }
+            for item in itertools.islice(cutover.overrides(after=options.after), options.limit)
+        ),
+        empty="no overrides",
+    )
 
 
 def _log(cutover: northwind.Cutover, options: argparse.Namespace, output: Output) -> None:
@@ -255,6 +275,8 @@ def _show(cutover: northwind.Cutover, opened: northwind.Ledger, options: argpars
     elif options.action == "peek":
         bucket = northwind.cutover_bucket(cutting_over.salt_of(options), options.merchant)
         output.facts({"merchant_id": options.merchant, "system": str(cutover.peek(options.merchant)), "bucket": bucket})
+    elif options.action == "overrides":
+        _overrides(cutover, options, output)
     elif options.action == "residue":
         _residue(cutover, options, output)
     elif options.action == "assign":

@@ -21,6 +21,7 @@ import {
   when,
   workButton,
 } from '../shared/ui.js';
+import {overrides} from './overrides.js';
 
 const ALL = 10000;
 const LOG_PAGE = 1000;
@@ -285,7 +286,15 @@ export function cutover(ctx) {
     ctx.notice('Done. It holds from this moment on.');
     await Promise.all([shown.reload(true), changes.reload(true), left.reload(true)]);
   }
-  const more = h('div', {class: 'area'}, card('Left over', left.element), card('Changes', changes.element));
+  // The settings count them, and the log has their lines.
+  const single = known('cutover') && overrides(ctx, () => Promise.all([shown.reload(true), changes.reload(true)]));
+  const more = h(
+    'div',
+    {class: 'area'},
+    card('Left over', left.element),
+    single && single.element,
+    card('Changes', changes.element),
+  );
   const shown = area(
     ctx,
     () => api.get(`${base}/cutover`, {}, options),
