@@ -30,6 +30,8 @@ inline constexpr std::string_view kPayoutQueue = "nw/payout";
 inline constexpr std::string_view kPayoutCursorKey = "nw/payout/cursor";
 
 std::string PayoutTaskId(std::string_view payout_id);
+// Empty if it is no such task's.
+std::string_view PayoutIdOfTask(std::string_view task_id);
 std::string PayoutViewKey(std::string_view payout_id);
 std::string PayoutRailKey(std::string_view payout_id);
 std::string PayoutListPrefix(std::string_view merchant);
