@@ -10,6 +10,7 @@
 //   view    = u8(1) u8(state) bytes(merchant) bytes(asset) varint128(amount) key(16) be64(requested, ns) be64(settled, ns)
 //             varint(reason)
 //   rail    = u8(1) u8(submitted) varint(submits) varint(queries) bytes(attention) varint(n) n × attempt
+//             without attempts only of a payout that was set aside before the rail was told, in `attention` why
 //   attempt = be64(ns) u8(call) u8(answer) bytes(reason)
 //   task's payload = bytes(payout id) bytes(merchant) bytes(asset) varint128(amount) key(16) be64(requested, ns)
 #ifndef NORTHWIND_SRC_SETTLEMENT_PAYOUT_RECORD_H_
