@@ -316,6 +316,15 @@ absl::Status PayoutWorker::Cancel(std::string_view payout_id) {
     return Error(absl::StatusCode::kDataLoss, "payout ", Printable(payout_id),
                  " may have been submitted: ", rail.damage);
   }
+  if (hold.open && !rail.found) {
+    // Of one that its first worker has at this moment there is none yet, and no intent is made meanwhile.
+    const absl::StatusOr<TaskInfo> task = parts_.scheduler.GetTask(PayoutTaskId(payout_id));
+    if (!task.ok() && !absl::IsNotFound(task.status())) return task.status();
+    if (task.ok() && task->epoch > (task->state == TaskState::kLeased ? 1 : 0)) {
+      return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
+                   " may have been submitted: a worker has had it, and there is no record of what it did");
+    }
+  }
   // Once submitted, for ever: what the rail has not found may still arrive there. And what it withheld may be paid elsewhere.
   if (!hold.open || record.submits > 0 || !record.attempts.empty()) {
     return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),

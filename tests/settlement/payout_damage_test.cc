@@ -225,6 +225,8 @@ TEST_F(PayoutDamage, ASettledOneOfWhichTheBankKnowsNothingEndsWhenNothingCanBeOn
 TEST_F(PayoutDamage, ALostRailRecordIsNotTakenForAPayoutThatTheRailNeverHeardOf) {
   SubmitSix();
   Lose(Rail("po3"));
+  EXPECT_THAT(payouts_->Cancel("po3"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no record")));
+  EXPECT_EQ(Merchant("m2").debits_held, 600U);
   EXPECT_EQ(Work(), 6U);
   EXPECT_THAT(rail_.calls, Not(Contains(HasSubstr("po3"))));
   ExpectSetAside("po3", "its rail record is lost");
