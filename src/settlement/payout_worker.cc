@@ -146,7 +146,8 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
     if (hold.found && !hold.open && job.record.submits == 0) continue;
     if (job.damage.empty()) {
       NW_ASSIGN_OR_RETURN(job.damage, Compare(job.payout, hold));
-      if (!job.damage.empty()) job.record.attention = job.damage;
+      // Merchants see it: what the task says may be another's.
+      if (!job.damage.empty()) job.record.attention = job.damage.substr(0, job.damage.find(':'));
     }
     if (!job.damage.empty()) {
       SetAside(job);
