@@ -130,8 +130,8 @@ struct Payout {
   // Of GetPayout only:
   std::vector<PayoutMoment> timeline;      // by time; rail calls beyond the last kMaxRailAttempts are not kept
   std::optional<absl::Time> next_attempt;  // when the rail is called next
-  // The rail and the ledger contradict each other, as when a payout was canceled by an event while it was executed: somebody
-  // must look. Empty: no.
+  // The rail and the ledger contradict each other, as when a payout was canceled by an event while it was executed, or what is kept of
+  // it is damaged, and it was set aside: somebody must look. Empty: no.
   std::string attention;
 };
 
@@ -179,8 +179,11 @@ struct PayoutOptions {
 // asks (Query) instead of submitting. Paid and failed become PAYOUT_PAID and PAYOUT_FAILED events, which the ledger takes once.
 // No answer ever releases money by itself but kFailed.
 //
-// Durability: as ledger and scheduler. Thread safety: all methods from any thread. Errors of stores and ledger stop the
-// threads; status() has the first. Host keys beginning with "nw/payout/" are its own.
+// Damage: a payout of which the record of rail calls, or the task, is damaged is set aside: a dead letter of the queue, with the
+// reason; the rail is not called, the money stays held, and all others go on. Redriven, the rail is asked first. docs/payouts.md.
+//
+// Durability: as ledger and scheduler. Thread safety: all methods from any thread. Errors of stores and ledger, damage of what is
+// no payout's own included, stop the threads; status() has the first. Host keys beginning with "nw/payout/" are its own.
 class Payouts {
  public:
   struct Parts {
@@ -210,12 +213,13 @@ class Payouts {
   absl::StatusOr<size_t> WorkOnce();
 
   // Cancels a payout that the rail has not been called for: an event PAYOUT_CANCELED, durable when it returns. FailedPrecondition if it has
-  // been (even if it was withheld: somebody else may be paying it) or is final, NotFound if there is no such payout. Beside a batch, the rail
+  // been (even if it was withheld: somebody else may be paying it) or is final, NotFound if there is no such payout, DataLoss if whether it has
+  // been cannot be read. Beside a batch, the rail
   // claims it first (ClaimToCancel, whose errors come back as they are), so that the batch cannot pay what is canceled. Cancel so, and not by an event of your own, so that the
   // rail cannot be told at the same moment.
   absl::Status Cancel(std::string_view payout_id);
 
-  // NotFound if the follower has seen no such payout.
+  // NotFound if the follower has seen no such payout; DataLoss, which names it, if it was rejected and its view is damaged.
   absl::StatusOr<Payout> GetPayout(std::string_view payout_id) const;
   absl::StatusOr<PayoutPage> ListPayouts(const PayoutQuery& query) const;
   // The last journal record that has been followed.

@@ -8,7 +8,6 @@
 #include "src/base/coding.h"
 #include "src/base/error.h"
 #include "src/settlement/event.h"
-#include "src/settlement/event_text.h"
 
 namespace northwind::internal {
 namespace {
@@ -20,21 +19,6 @@ std::string BigEndian(uint64_t value) {
   std::string bytes;
   PutBigEndian64(bytes, value);
   return bytes;
-}
-
-std::optional<PayoutState> FinalStateOf(EventType type) {
-  switch (type) {
-    case EventType::kPayoutPaid:
-      return PayoutState::kPaid;
-    case EventType::kPayoutFailed:
-      return PayoutState::kFailed;
-    case EventType::kPayoutCanceled:
-      return PayoutState::kCanceled;
-    case EventType::kPayoutReturned:
-      return PayoutState::kReturned;
-    default:
-      return std::nullopt;
-  }
 }
 
 }  // namespace
@@ -79,7 +63,7 @@ absl::Status PayoutFollower::Take(const JournalRecord& record, Page& page) {
   if (*type == EventType::kPayoutRequested) return TakeRequest(record, *recorded, page);
   const std::optional<PayoutState> state = FinalStateOf(*type);
   if (!state || recorded->outcome != Outcome::kApplied) return absl::OkStatus();
-  NW_ASSIGN_OR_RETURN(PayoutView* const view, Find(recorded->transaction.reference, page));
+  NW_ASSIGN_OR_RETURN(PayoutView* const view, Find(recorded->transaction.reference, record.sequence, page));
   if (view == nullptr) return absl::OkStatus();  // of a hold that some host placed under another reference
   view->state = *state;
   view->settled_at = absl::ToUnixNanos(record.recorded_at);
@@ -88,25 +72,14 @@ absl::Status PayoutFollower::Take(const JournalRecord& record, Page& page) {
 
 absl::Status PayoutFollower::TakeRequest(const JournalRecord& record, const TransactionRecorded& request, Page& page) {
   const Transaction& t = request.transaction;
-  // What a host has committed under this code itself and no event could be is no payout. It must not stop those that are.
-  if (t.kind != TransactionKind::kHold || !t.unique_reference || t.postings.size() != 1 || t.reference.empty() ||
-      t.reference.size() > kMaxEventIdBytes || !IsIdText(t.reference, Colon::kAllowed)) {
-    return absl::OkStatus();
-  }
+  if (!IsPayoutRequest(t)) return absl::OkStatus();  // it must not stop those that are
   NW_ASSIGN_OR_RETURN(const auto owner, OwnerOf(t.postings.front().debit));
   if (!owner) return absl::OkStatus();
-  NW_ASSIGN_OR_RETURN(const PayoutView* const before, Find(t.reference, page));
+  NW_ASSIGN_OR_RETURN(const PayoutView* const before, Find(t.reference, record.sequence, page));
   const bool applied = request.outcome == Outcome::kApplied;
   // A request that was refused may be made again; a payout that is there is not made undone by a second request.
   if (before != nullptr && before->state != PayoutState::kRejected) return absl::OkStatus();
-  PayoutView view{.state = applied ? PayoutState::kRequested : PayoutState::kRejected,
-                  .merchant = owner->first,
-                  .asset = owner->second,
-                  .amount = t.postings.front().amount,
-                  .key = t.key,
-                  .requested_at = absl::ToUnixNanos(record.recorded_at),
-                  .reason = request.reason};
-  if (!applied) view.settled_at = view.requested_at;
+  PayoutView view = ViewOfRequest(*owner, request, record.recorded_at);
   page.records.push_back({PayoutListKey(view.merchant, view.requested_at, t.reference), ""});
   if (applied) {
     NW_ASSIGN_OR_RETURN(const Asset asset, Asset::Parse(view.asset));
@@ -127,21 +100,17 @@ absl::Status PayoutFollower::TakeRequest(const JournalRecord& record, const Tran
   return absl::OkStatus();
 }
 
-absl::StatusOr<PayoutView*> PayoutFollower::Find(const std::string& payout_id, Page& page) {
+absl::StatusOr<PayoutView*> PayoutFollower::Find(const std::string& payout_id, Sequence before, Page& page) {
   if (const auto found = page.views.find(payout_id); found != page.views.end()) return &found->second;
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_.Get(PayoutViewKey(payout_id)));
-  if (!bytes) return nullptr;
-  NW_ASSIGN_OR_RETURN(PayoutView view, DecodePayoutView(payout_id, *bytes));
-  return &(page.views[payout_id] = std::move(view));
+  NW_ASSIGN_OR_RETURN(ViewReading reading, ReadPayoutView(store_, ledger_, payout_id, Sequence(before.value() - 1)));
+  if (!reading.view) return nullptr;
+  return &(page.views[payout_id] = *std::move(reading.view));
 }
 
-absl::StatusOr<std::optional<std::pair<std::string, std::string>>> PayoutFollower::OwnerOf(AccountId id) {
+absl::StatusOr<std::optional<PayoutOwner>> PayoutFollower::OwnerOf(AccountId id) {
   if (const auto found = owners_.find(id); found != owners_.end()) return found->second;
-  NW_ASSIGN_OR_RETURN(const Account account, ledger_.GetAccount(id));
-  const std::optional<MerchantAccount> merchant = ParseMerchantAccount(account.name, account.asset);
-  if (!merchant) return std::nullopt;
-  std::pair<std::string, std::string> owner(merchant->merchant_id, merchant->asset.ToString());
-  owners_.emplace(id, owner);
+  NW_ASSIGN_OR_RETURN(const std::optional<PayoutOwner> owner, PayoutOwnerOf(ledger_, id));
+  if (owner) owners_.emplace(id, *owner);
   return owner;
 }
 

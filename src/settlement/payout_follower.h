@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "northwind/payout.h"
+#include "src/settlement/payout_reader.h"
 #include "src/settlement/payout_record.h"
 
 namespace northwind::internal {
@@ -39,10 +40,9 @@ class PayoutFollower {
   };
   absl::Status Take(const JournalRecord& record, Page& page);
   absl::Status TakeRequest(const JournalRecord& record, const TransactionRecorded& request, Page& page);
-  // The view as it stands with what the page has done; null if there is none.
-  absl::StatusOr<PayoutView*> Find(const std::string& payout_id, Page& page);
-  // Merchant and asset of a merchant's account; nothing if it is another.
-  absl::StatusOr<std::optional<std::pair<std::string, std::string>>> OwnerOf(AccountId id);
+  // The view as the records before that one have made it; null if there is none.
+  absl::StatusOr<PayoutView*> Find(const std::string& payout_id, Sequence before, Page& page);
+  absl::StatusOr<std::optional<PayoutOwner>> OwnerOf(AccountId id);
 
   Ledger& ledger_;
   Store& store_;
@@ -50,7 +50,7 @@ class PayoutFollower {
   const RetryPolicy policy_;
   std::atomic<uint64_t> position_{0};
   uint64_t written_ = 0;  // the cursor on disk
-  absl::flat_hash_map<AccountId, std::pair<std::string, std::string>> owners_;
+  absl::flat_hash_map<AccountId, PayoutOwner> owners_;
 };
 
 }  // namespace northwind::internal

@@ -51,6 +51,7 @@ namespace internal {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr std::string_view kTaskPrefix = "nw/payout/";
 
 absl::Status Damaged(const char* what, std::string_view payout_id) {
   return Error(absl::StatusCode::kDataLoss, "payout ", Printable(payout_id), ": its ", what, " is damaged");
@@ -90,7 +91,12 @@ std::string Key(std::string_view prefix, std::string_view rest) { return std::st
 
 }  // namespace
 
-std::string PayoutTaskId(std::string_view payout_id) { return Key("nw/payout/", payout_id); }
+std::string PayoutTaskId(std::string_view payout_id) { return Key(kTaskPrefix, payout_id); }
+std::string_view PayoutIdOfTask(std::string_view task_id) {
+  if (!task_id.starts_with(kTaskPrefix)) return {};
+  task_id.remove_prefix(kTaskPrefix.size());
+  return task_id.size() <= kMaxEventIdBytes && IsIdText(task_id, Colon::kAllowed) ? task_id : std::string_view();
+}
 std::string PayoutViewKey(std::string_view payout_id) { return Key("nw/payout/view/", payout_id); }
 std::string PayoutRailKey(std::string_view payout_id) { return Key("nw/payout/rail/", payout_id); }
 std::string PayoutListPrefix(std::string_view merchant) { return Key("nw/payout/list/", merchant).append("/"); }

@@ -10,6 +10,7 @@
 //   view    = u8(1) u8(state) bytes(merchant) bytes(asset) varint128(amount) key(16) be64(requested, ns) be64(settled, ns)
 //             varint(reason)
 //   rail    = u8(1) u8(submitted) varint(submits) varint(queries) bytes(attention) varint(n) n × attempt
+//             without attempts only of a payout that was set aside before the rail was told, in `attention` why
 //   attempt = be64(ns) u8(call) u8(answer) bytes(reason)
 //   task's payload = bytes(payout id) bytes(merchant) bytes(asset) varint128(amount) key(16) be64(requested, ns)
 #ifndef NORTHWIND_SRC_SETTLEMENT_PAYOUT_RECORD_H_
@@ -30,6 +31,8 @@ inline constexpr std::string_view kPayoutQueue = "nw/payout";
 inline constexpr std::string_view kPayoutCursorKey = "nw/payout/cursor";
 
 std::string PayoutTaskId(std::string_view payout_id);
+// Empty if it is no such task's.
+std::string_view PayoutIdOfTask(std::string_view task_id);
 std::string PayoutViewKey(std::string_view payout_id);
 std::string PayoutRailKey(std::string_view payout_id);
 std::string PayoutListPrefix(std::string_view merchant);

@@ -9,6 +9,7 @@
 #include "northwind/status.h"
 #include "src/base/error.h"
 #include "src/settlement/event_text.h"
+#include "src/settlement/payout_reader.h"
 
 namespace northwind::internal {
 namespace {
@@ -16,6 +17,14 @@ namespace {
 // What an attempt is said to have answered until it has.
 constexpr char kNoAnswer[] = "no answer";
 constexpr size_t kMaxReasonInEvent = 512;
+
+// Whether a worker must have written a rail record before: an attempt before this one has ended with an answer, or the task was redriven
+// (whatever makes it a dead letter writes one). What is missing then must not be taken for a payout that the rail has never
+// heard of. Of an attempt that ended unknown it cannot be told: the worker may not have got so far.
+bool IsRecordExpected(const ClaimedTask& task) {
+  if (task.attempt > 1) return !task.previous_unknown;
+  return task.handle.epoch > 1;
+}
 
 absl::StatusOr<PayoutInstruction> InstructionOf(std::string_view payout_id, const PayoutView& view) {
   NW_ASSIGN_OR_RETURN(Asset asset, Asset::Parse(view.asset));
@@ -33,7 +42,14 @@ absl::StatusOr<PayoutWorker::Hold> PayoutWorker::HoldOf(std::string_view payout_
   NW_ASSIGN_OR_RETURN(const std::vector<TransactionView> holds,
                       parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id, 1));
   if (holds.empty()) return Hold();
-  return Hold{.open = !holds.front().remaining.is_zero(), .captured = holds.front().captured};
+  const TransactionView& hold = holds.front();
+  const Posting& posting = hold.record.transaction.postings.front();
+  return Hold{.found = true,
+              .open = !hold.remaining.is_zero(),
+              .captured = hold.captured,
+              .account = posting.debit,
+              .amount = posting.amount,
+              .provider_key = ProviderKey(hold.record.transaction.key)};
 }
 
 absl::StatusOr<size_t> PayoutWorker::Step(absl::Duration wait) {
@@ -72,11 +88,49 @@ absl::StatusOr<size_t> PayoutWorker::Step(absl::Duration wait) {
 }
 
 absl::Status PayoutWorker::Load(Job& job) const {
-  NW_ASSIGN_OR_RETURN(job.payout, DecodeInstruction(job.task.payload));
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(PayoutRailKey(job.payout.payout_id)));
-  if (!bytes) return absl::OkStatus();
-  NW_ASSIGN_OR_RETURN(job.record, DecodePayoutRail(job.payout.payout_id, *bytes));
+  absl::StatusOr<PayoutInstruction> payout = DecodeInstruction(job.task.payload);
+  const std::string payout_id(PayoutIdOfTask(job.task.id));
+  if (payout_id.empty()) {
+    job.damage = absl::StrCat("task ", Printable(job.task.id), " is no payout's");
+    return absl::OkStatus();
+  }
+  NW_ASSIGN_OR_RETURN(RailReading rail, ReadPayoutRail(parts_.store, payout_id, clock_.Now()));
+  if (!rail.found && IsRecordExpected(job.task)) {
+    rail.record = MayHaveBeenTold(clock_.Now());
+    rail.damage = "its rail record is lost";
+  }
+  job.record = std::move(rail.record);
+  job.damage = std::move(rail.damage);
+  if (payout.ok() && payout->payout_id == payout_id) {
+    job.payout = *std::move(payout);
+    return absl::OkStatus();
+  }
+  job.payout = {.payout_id = payout_id};
+  if (job.damage.empty()) job.damage = job.record.attention = "its task is damaged";
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> PayoutWorker::Compare(const PayoutInstruction& payout, const Hold& hold) const {
+  if (!hold.found) return "the ledger has held nothing for it";
+  NW_ASSIGN_OR_RETURN(const std::optional<PayoutOwner> owner, PayoutOwnerOf(parts_.ledger, hold.account));
+  if (owner == PayoutOwner(payout.merchant_id, payout.asset.ToString()) && payout.amount == hold.amount &&
+      payout.provider_key == hold.provider_key) {
+    return "";
+  }
+  const auto& [merchant, asset] = owner.value_or(PayoutOwner("nobody", ""));
+  return absl::StrCat("its task is not what the ledger holds: ", payout.amount.ToString(0), " of ",
+                      payout.asset.ToString(), " of merchant ", Printable(payout.merchant_id), " against ",
+                      hold.amount.ToString(0), " of ", asset, " of ", Printable(merchant),
+                      payout.provider_key == hold.provider_key ? "" : ", under another key");
+}
+
+void PayoutWorker::SetAside(Job& job) {
+  job.finish.verdict = Verdict::kKill;
+  job.finish.error =
+      absl::StrCat("set aside, the rail was not called: payout ", Printable(job.payout.payout_id), ": ", job.damage);
+  if (job.payout.payout_id.empty()) return;
+  // One that is damaged becomes one that can be read, in the write that makes the dead letter: whoever redrives it asks.
+  job.finish.host_records.push_back({PayoutRailKey(job.payout.payout_id), EncodePayoutRail(job.record)});
 }
 
 absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
@@ -84,8 +138,21 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
   std::vector<Extension> leases;
   std::vector<Job*> of;
   for (Job& job : jobs) {
-    NW_ASSIGN_OR_RETURN(const Hold hold, HoldOf(job.payout.payout_id));
-    if (!hold.open && job.record.submits == 0) continue;  // settled before the rail was told: the task is done
+    Hold hold;
+    if (!job.payout.payout_id.empty()) {
+      NW_ASSIGN_OR_RETURN(hold, HoldOf(job.payout.payout_id));
+    }
+    // Settled before the rail was told: the task is done, whatever it says.
+    if (hold.found && !hold.open && job.record.submits == 0) continue;
+    if (job.damage.empty()) {
+      NW_ASSIGN_OR_RETURN(job.damage, Compare(job.payout, hold));
+      // Merchants see it: what the task says may be another's.
+      if (!job.damage.empty()) job.record.attention = job.damage.substr(0, job.damage.find(':'));
+    }
+    if (!job.damage.empty()) {
+      SetAside(job);
+      continue;
+    }
     // What was settled by an event from elsewhere after the rail was told is asked about nevertheless: it may have been
     // executed. It is not submitted again, whatever the rail has not found.
     job.settled = !hold.open;
@@ -235,14 +302,29 @@ absl::Status PayoutWorker::Judge(Job& job, absl::string_view outcome) {
 
 absl::Status PayoutWorker::Cancel(std::string_view payout_id) {
   absl::MutexLock lock(&intent_mutex_);
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(PayoutViewKey(payout_id)));
-  if (!bytes) return Error(absl::StatusCode::kNotFound, "no payout '", Printable(payout_id), "'");
-  NW_ASSIGN_OR_RETURN(const PayoutView view, DecodePayoutView(payout_id, *bytes));
+  NW_ASSIGN_OR_RETURN(const ViewReading reading,
+                      ReadPayoutView(parts_.store, parts_.ledger, payout_id, parts_.ledger.Head().sequence));
+  if (!reading.view) {
+    if (!reading.damaged) return Error(absl::StatusCode::kNotFound, "no payout '", Printable(payout_id), "'");
+    return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
+                 " was rejected: the ledger holds nothing for it");
+  }
+  const PayoutView& view = *reading.view;
   NW_ASSIGN_OR_RETURN(const Hold hold, HoldOf(payout_id));
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> rail, parts_.store.Get(PayoutRailKey(payout_id)));
-  PayoutRailRecord record;
-  if (rail) {
-    NW_ASSIGN_OR_RETURN(record, DecodePayoutRail(payout_id, *rail));
+  NW_ASSIGN_OR_RETURN(const RailReading rail, ReadPayoutRail(parts_.store, payout_id, clock_.Now()));
+  const PayoutRailRecord& record = rail.record;
+  if (hold.open && !rail.damage.empty()) {
+    return Error(absl::StatusCode::kDataLoss, "payout ", Printable(payout_id),
+                 " may have been submitted: ", rail.damage);
+  }
+  if (hold.open && !rail.found) {
+    // Of one that its first worker has at this moment there is none yet, and no intent is made meanwhile.
+    const absl::StatusOr<TaskInfo> task = parts_.scheduler.GetTask(PayoutTaskId(payout_id));
+    if (!task.ok() && !absl::IsNotFound(task.status())) return task.status();
+    if (task.ok() && task->epoch > (task->state == TaskState::kLeased ? 1 : 0)) {
+      return Error(absl::StatusCode::kFailedPrecondition, "payout ", Printable(payout_id),
+                   " may have been submitted: a worker has had it, and there is no record of what it did");
+    }
   }
   // Once submitted, for ever: what the rail has not found may still arrive there. And what it withheld may be paid elsewhere.
   if (!hold.open || record.submits > 0 || !record.attempts.empty()) {

@@ -29,8 +29,12 @@ class PayoutWorker {
  private:
   // What the ledger has of a payout.
   struct Hold {
+    bool found = false;
     bool open = false;
     Amount captured;
+    AccountId account;
+    Amount amount;
+    std::string provider_key;
   };
   struct Job {
     ClaimedTask task;
@@ -41,9 +45,16 @@ class PayoutWorker {
     Finish finish;
     bool settled = false;  // by an event from elsewhere, after the rail was told
     bool lost = false;     // the lease, before the rail was called: it is no longer ours
+    // Why what is kept of this payout cannot be gone by; empty: it can.
+    std::string damage;
   };
 
+  // Errors are of what is everybody's: store, scheduler, ledger. What is wrong with one payout goes to its job.
   absl::Status Load(Job& job) const;
+  // What of its task the ledger contradicts; empty: nothing.
+  absl::StatusOr<std::string> Compare(const PayoutInstruction& payout, const Hold& hold) const;
+  // Makes a dead letter of a payout that is damaged; the rail is not called for it.
+  static void SetAside(Job& job);
   // Makes it durable, before the rail is called, what it will be called for.
   absl::Status Intend(std::vector<Job>& jobs) ABSL_LOCKS_EXCLUDED(intent_mutex_);
   // Prolongs all leases; those from `next` on that are lost are not called for.

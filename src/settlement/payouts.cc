@@ -16,6 +16,7 @@
 #include "src/scheduler/policy.h"
 #include "src/settlement/event_text.h"
 #include "src/settlement/payout_follower.h"
+#include "src/settlement/payout_reader.h"
 #include "src/settlement/payout_record.h"
 #include "src/settlement/payout_worker.h"
 #include "src/store/engine.h"
@@ -86,7 +87,9 @@ class Payouts::Core {
  private:
   template <typename StepOnce>
   void Loop(const StepOnce& step);
-  absl::StatusOr<PayoutRailRecord> RailRecordOf(std::string_view payout_id) const;
+  absl::StatusOr<PayoutRailRecord> RailRecordOf(std::string_view payout_id, const PayoutView& view) const;
+  // The view of an entry of the list; nothing if it is one of a request that was made again.
+  absl::StatusOr<std::optional<PayoutView>> ListedView(std::string_view payout_id, int64_t requested_at) const;
   absl::StatusOr<Payout> Describe(std::string_view payout_id, const PayoutView& view,
                                   const PayoutRailRecord& record) const;
   absl::Status AddEvents(EventType type, Payout& payout) const;
@@ -144,10 +147,10 @@ void Payouts::Core::Stop() {
   for (std::thread& thread : threads) thread.join();
 }
 
-absl::StatusOr<PayoutRailRecord> Payouts::Core::RailRecordOf(std::string_view payout_id) const {
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(internal::PayoutRailKey(payout_id)));
-  if (!bytes) return PayoutRailRecord();
-  return internal::DecodePayoutRail(payout_id, *bytes);
+absl::StatusOr<PayoutRailRecord> Payouts::Core::RailRecordOf(std::string_view payout_id, const PayoutView& view) const {
+  NW_ASSIGN_OR_RETURN(internal::RailReading reading,
+                      internal::ReadPayoutRail(parts_.store, payout_id, absl::FromUnixNanos(view.requested_at)));
+  return std::move(reading.record);
 }
 
 absl::StatusOr<Payout> Payouts::Core::Describe(std::string_view payout_id, const PayoutView& view,
@@ -203,16 +206,42 @@ absl::Status Payouts::Core::AddTimeline(const PayoutView& view, const PayoutRail
 }
 
 absl::StatusOr<Payout> Payouts::Core::Get(std::string_view payout_id) const {
-  NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(internal::PayoutViewKey(payout_id)));
-  if (!bytes) return Error(absl::StatusCode::kNotFound, "no payout '", Printable(payout_id), "'");
-  NW_ASSIGN_OR_RETURN(const PayoutView view, internal::DecodePayoutView(payout_id, *bytes));
-  NW_ASSIGN_OR_RETURN(const PayoutRailRecord record, RailRecordOf(payout_id));
+  NW_ASSIGN_OR_RETURN(const internal::ViewReading reading,
+                      internal::ReadPayoutView(parts_.store, parts_.ledger, payout_id, followed()));
+  if (!reading.view) {
+    if (!reading.damaged) return Error(absl::StatusCode::kNotFound, "no payout '", Printable(payout_id), "'");
+    return Error(absl::StatusCode::kDataLoss, "payout ", Printable(payout_id),
+                 ": its view is damaged, and the ledger holds nothing for it");
+  }
+  const PayoutView& view = *reading.view;
+  NW_ASSIGN_OR_RETURN(const PayoutRailRecord record, RailRecordOf(payout_id, view));
   NW_ASSIGN_OR_RETURN(Payout payout, Describe(payout_id, view, record));
   NW_RETURN_IF_ERROR(AddTimeline(view, record, payout));
   const absl::StatusOr<TaskInfo> task = parts_.scheduler.GetTask(internal::PayoutTaskId(payout_id));
   if (task.ok() && task->state == TaskState::kWaiting) payout.next_attempt = task->due;
   if (!task.ok() && !absl::IsNotFound(task.status())) return task.status();
   return payout;
+}
+
+absl::StatusOr<std::optional<PayoutView>> Payouts::Core::ListedView(std::string_view payout_id,
+                                                                    int64_t requested_at) const {
+  NW_ASSIGN_OR_RETURN(internal::ViewReading reading,
+                      internal::ReadPayoutView(parts_.store, parts_.ledger, payout_id, followed()));
+  // Where there is an entry there has been a view.
+  if (!reading.view && !reading.damaged) {
+    NW_ASSIGN_OR_RETURN(reading.view, internal::DerivePayoutView(parts_.ledger, payout_id, followed()));
+  }
+  // One that was rejected more than once is shown each time then: which request was the last only the view has known.
+  if (!reading.view) {
+    NW_ASSIGN_OR_RETURN(reading.view, internal::ViewOfRequestAt(parts_.ledger, payout_id, requested_at));
+  }
+  if (!reading.view) {
+    return Error(absl::StatusCode::kDataLoss, "payout ", Printable(payout_id),
+                 ": its view is damaged, and the journal has no such request at ",
+                 absl::FormatTime(absl::FromUnixNanos(requested_at), absl::UTCTimeZone()));
+  }
+  if (reading.view->requested_at != requested_at) reading.view.reset();  // requested again, after it was rejected
+  return std::move(reading.view);
 }
 
 absl::StatusOr<PayoutPage> Payouts::Core::List(const PayoutQuery& query) const {
@@ -245,7 +274,10 @@ absl::StatusOr<PayoutPage> Payouts::Core::List(const PayoutQuery& query) const {
   if (!forward) cursor.SeekForPrev(start);
   for (; cursor.Valid() && cursor.key().starts_with(prefix); forward ? cursor.Next() : cursor.Prev(), ++looks) {
     const std::string_view rest = cursor.key().substr(prefix.size());
-    if (rest.size() <= 8) return absl::DataLossError("payouts: a key of the list is damaged");
+    if (rest.size() <= 8) {
+      return Error(absl::StatusCode::kDataLoss, "payouts: a key of merchant ", Printable(query.merchant_id),
+                   "'s list is damaged: ", absl::CHexEscape(internal::ToAbsl(cursor.key())));
+    }
     const auto requested_at = static_cast<int64_t>(internal::LoadBigEndian64(rest.data()));
     const absl::Time at = absl::FromUnixNanos(requested_at);
     if (forward ? at >= query.before : at < query.from) break;
@@ -257,12 +289,10 @@ absl::StatusOr<PayoutPage> Payouts::Core::List(const PayoutQuery& query) const {
     }
     last = rest;
     const std::string payout_id(rest.substr(8));
-    NW_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, parts_.store.Get(internal::PayoutViewKey(payout_id)));
-    if (!bytes) return Error(absl::StatusCode::kDataLoss, "payout ", Printable(payout_id), " has no view");
-    NW_ASSIGN_OR_RETURN(const PayoutView view, internal::DecodePayoutView(payout_id, *bytes));
-    if (view.requested_at != requested_at) continue;  // requested again, after it was rejected
-    NW_ASSIGN_OR_RETURN(const PayoutRailRecord record, RailRecordOf(payout_id));
-    NW_ASSIGN_OR_RETURN(Payout payout, Describe(payout_id, view, record));
+    NW_ASSIGN_OR_RETURN(const std::optional<PayoutView> view, ListedView(payout_id, requested_at));
+    if (!view) continue;
+    NW_ASSIGN_OR_RETURN(const PayoutRailRecord record, RailRecordOf(payout_id, *view));
+    NW_ASSIGN_OR_RETURN(Payout payout, Describe(payout_id, *view, record));
     if (!query.state || payout.state == *query.state) page.payouts.push_back(std::move(payout));
   }
   NW_RETURN_IF_ERROR(cursor.status());

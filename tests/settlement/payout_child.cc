@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The process that payout_kill_test kills: payout_child DIRECTORY PAYOUTS SEED HONOURS_KEYS. Sends all events anew, as a source does that
-// got no acknowledgement, and works until every payout is settled, or nothing is left but what the rail cannot tell about.
+// got no acknowledgement, and works until every payout is settled or a dead letter, or nothing is left but what the rail cannot tell about.
 #include <unistd.h>
 
 #include <cstdio>
@@ -57,7 +57,9 @@ absl::Status Run(const std::string& directory, uint64_t count, uint64_t seed, bo
     NW_RETURN_IF_ERROR(payouts->status());
     NW_ASSIGN_OR_RETURN(const SchedulerStats stats, scheduler->Stats());
     const bool followed = payouts->followed() >= ledger->Head().sequence;
-    if (followed && stats.tasks == 0) break;
+    uint64_t dead = 0;
+    for (const QueueStats& queue : stats.queues) dead += queue.dead;
+    if (followed && stats.tasks == dead) break;
     // Asked often enough: the rest can only be told by the rail.
     if (followed && !honours_keys && stats.next_due > absl::Now() + absl::Milliseconds(30)) break;
     std::this_thread::yield();

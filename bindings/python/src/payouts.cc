@@ -95,7 +95,8 @@ void BindPayout(py::module_& m) {
       .Field("queries", Member(&P::queries), "")
       .Field("timeline", Member(&P::timeline), "Of Payouts.payout only.")
       .Field("next_attempt", Member(&P::next_attempt), "Of Payouts.payout only: when the rail is called next.")
-      .Field("attention", Member(&P::attention), "Why somebody must look: rail and ledger contradict each other.");
+      .Field("attention", Member(&P::attention),
+             "Why somebody must look: rail and ledger contradict each other, or what is kept of it is damaged.");
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <thread>
 
 #include "absl/strings/str_split.h"
+#include "src/settlement/payout_record.h"
+#include "src/store/engine.h"
 #include "tests/server/merchants/merchants_fixture.h"
 #include "tests/support/seed.h"
 
@@ -67,6 +69,35 @@ TEST_F(PayoutsTest, EveryPayoutEndsAndTheListTellsWhatTheBankAndTheLedgerSay) {
   NW_ASSERT_OK_AND_ASSIGN(const auto books, examples::SimulatedRail::ReadBooks(directory_ / "bank"));
   EXPECT_EQ(books.totals.at("USD/2"), paid);
   EXPECT_EQ(Ids("state=paid").size() + Ids("state=failed").size(), asked.size());
+}
+
+TEST_F(PayoutsTest, DamagedRecordsFailNoListAndSayWhichPayoutIsSetAside) {
+  for (int i = 0; i < 4; ++i) Request("po" + std::to_string(i), 300);
+  WorkOff();
+  const std::vector<Json> before = GetAll("/v1/merchants/m1/payouts");
+  Request("po9", 300);
+  Follow();
+  internal::WriteSet writes;
+  writes.Put(internal::Space::kHost, internal::PayoutViewKey("po1"), "damaged");
+  writes.Put(internal::Space::kHost, internal::PayoutViewKey("po9"), "damaged");
+  writes.Put(internal::Space::kHost, internal::PayoutRailKey("po9"), "damaged");
+  ASSERT_THAT(host_.store->engine().Write(writes), IsOk());
+  Request("poA", 300);
+  WorkOff();
+  ASSERT_THAT(host_.payouts->status(), IsOk());
+  const std::vector<Json> after = GetAll("/v1/merchants/m1/payouts?limit=2");
+  ASSERT_THAT(after, SizeIs(6));
+  EXPECT_EQ(after[0].at("payout_id"), "poA");
+  EXPECT_TRUE(after[0].at("state") == "paid" || after[0].at("state") == "failed");
+  EXPECT_EQ(after[1].at("payout_id"), "po9");
+  EXPECT_EQ(after[1].at("state"), "submitted");
+  EXPECT_EQ(after[1].at("amount").at("units"), "300");
+  EXPECT_THAT(after[1].at("attention").get<std::string>(), StartsWith("the record of its rail calls was damaged"));
+  EXPECT_EQ(std::vector<Json>(after.begin() + 2, after.end()), before) << "as if nothing had been";
+  EXPECT_EQ(GetJson("/v1/merchants/m1/payouts/po9", "m1").at("attention"), after[1].at("attention"));
+  EXPECT_EQ(Get("/v1/merchants/m1/payouts.csv").status, 200);
+  EXPECT_EQ(Cancel("po9").status, 409);
+  EXPECT_EQ(host_.scheduler->ListDead({.queue = "nw/payout"})->tasks.size(), 1U);
 }
 
 TEST_F(PayoutsTest, ListsAreFilteredAndPagedWithoutLossForAnyLimit) {
