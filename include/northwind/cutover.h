@@ -271,9 +271,9 @@ class Cutover {
   absl::Status SetOverride(std::string_view merchant_id, std::optional<Override> value, std::string_view actor,
                            std::string_view reason);
   // The overrides that are set, of merchants that are known and of others, after the merchant `after`, who need not have one; limit
-  // 1 … kMaxAuditPage. A page is one moment, two pages are two. Costs what it gives, however many merchants there are; only
-  // the first call on a store that was written before there was an index of them reads all merchants and the log, and writes it, while changes
-  // and assignments wait. DataLoss if a line that set one does not follow from the line before it.
+  // 1 … kMaxAuditPage. A page is one moment, two pages are two. Costs what it gives, however many merchants there are; but
+  // the first call after opening looks at all overrides, and if their index is not what the merchants' records say, as in a store that was
+  // written before there was one, reads all merchants and the log and makes it anew, while changes and assignments wait. DataLoss if a line that set one does not follow from the line before it.
   absl::StatusOr<OverridePage> Overrides(std::string_view after = {}, size_t limit = 100) const;
   absl::StatusOr<CutoverPreview> Preview(uint32_t threshold, absl::Span<const MerchantValue> values) const;
 

@@ -112,9 +112,10 @@ absl::StatusOr<bool> Cutover::Core::OverrideIndexIsWhole() const {
   for (cursor.Seek(internal::kOverridePrefix); cursor.Valid() && cursor.key().starts_with(internal::kOverridePrefix);
        cursor.Next()) {
     const std::string_view merchant_id = cursor.key().substr(internal::kOverridePrefix.size());
-    NW_ASSIGN_OR_RETURN(const IndexedOverride indexed, internal::DecodeOverride(merchant_id, cursor.value()));
+    const absl::StatusOr<IndexedOverride> indexed = internal::DecodeOverride(merchant_id, cursor.value());
+    if (!indexed.ok()) return false;
     NW_ASSIGN_OR_RETURN(const MerchantStanding standing, internal::ReadStanding(engine_, merchant_id));
-    if (standing.override != indexed.value) return false;
+    if (standing.override != indexed->value) return false;
     ++found;
   }
   NW_RETURN_IF_ERROR(cursor.status());

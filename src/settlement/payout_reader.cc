@@ -23,22 +23,41 @@ constexpr std::array kFinalTypes = {EventType::kPayoutPaid, EventType::kPayoutFa
 constexpr size_t kShownBytes = 256;
 constexpr char kDamaged[] = "the record of its rail calls was damaged or lost: it may have been submitted";
 
+bool IsTakenBack(const RailAttempt& attempt) {
+  return attempt.answer == RailState::kNotFound || attempt.answer == RailState::kWithheld;
+}
+bool IsTold(const RailAttempt& attempt) {
+  return attempt.call == RailAttempt::Call::kSubmit && attempt.answer != RailState::kWithheld;
+}
+
+// What the attempts that are kept say of whether the rail has it: the last one that says so decides.
+enum class Said { kNothing, kTold, kTakenBack };
+Said LastWord(const PayoutRailRecord& record) {
+  for (auto attempt = record.attempts.rbegin(); attempt != record.attempts.rend(); ++attempt) {
+    if (IsTakenBack(*attempt)) return Said::kTakenBack;
+    if (IsTold(*attempt)) return Said::kTold;
+  }
+  return Said::kNothing;
+}
+
 // Whether the workers can have written it. It says what it says more than once, so that a changed bit that still decodes need not go
 // unnoticed: none may make of a payout that the rail was told one that it was not.
 bool IsPossible(const PayoutRailRecord& record) {
+  const bool full = record.attempts.size() == kMaxRailAttempts;  // the first ones may have been left out
   size_t submits = 0, queries = 0;
-  bool taken_back = false;
   for (const RailAttempt& attempt : record.attempts) {
-    const bool withheld = attempt.answer == RailState::kWithheld;
-    taken_back = taken_back || withheld || attempt.answer == RailState::kNotFound;
     if (attempt.call == RailAttempt::Call::kQuery) ++queries;
-    if (attempt.call == RailAttempt::Call::kSubmit && !withheld) ++submits;
+    if (IsTold(attempt)) ++submits;
   }
-  if (record.submitted && record.submits == 0) return false;
-  if (submits > record.submits || queries > record.queries) return false;
-  if (record.attempts.size() == kMaxRailAttempts) return true;  // the first ones may have been left out
-  return submits == record.submits && queries == record.queries &&
-         (record.submitted || taken_back || record.attempts.empty());
+  if (full ? submits > record.submits || queries > record.queries
+           : submits != record.submits || queries != record.queries) {
+    return false;
+  }
+  // One that was never told has been withheld at most, and not asked about.
+  if (record.submits == 0 && (record.submitted || queries > 0)) return false;
+  if (record.submitted || record.attempts.empty()) return true;
+  const Said last = LastWord(record);
+  return last == Said::kTakenBack || (full && last == Said::kNothing);
 }
 
 absl::StatusOr<JournalRecord> RecordAfter(const Ledger& ledger, uint64_t sequence) {
@@ -169,7 +188,12 @@ PayoutRailRecord MayHaveBeenTold(absl::Time now) {
 
 RailReading ReadPayoutRail(std::string_view payout_id, std::string_view bytes, absl::Time now) {
   absl::StatusOr<PayoutRailRecord> record = DecodePayoutRail(payout_id, bytes);
-  if (record.ok() && IsPossible(*record)) return RailReading{.record = *std::move(record), .found = true};
+  if (record.ok() && IsPossible(*record)) {
+    // Asked about so often since that nothing is kept of what it says here, as of one that was settled after the rail took it back. It
+    // may as well be a changed bit: it is asked about, then, not told.
+    if (!record->attempts.empty() && LastWord(*record) == Said::kNothing) record->submitted = true;
+    return RailReading{.record = *std::move(record), .found = true};
+  }
   return RailReading{.record = MayHaveBeenTold(now),
                      .found = true,
                      .damage = absl::StrCat("its rail record is damaged, ", bytes.size(),

@@ -22,8 +22,8 @@ constexpr size_t kMaxReasonInEvent = 512;
 // (whatever makes it a dead letter writes one). What is missing then must not be taken for a payout that the rail has never
 // heard of. Of an attempt that ended unknown it cannot be told: the worker may not have got so far.
 bool IsRecordExpected(const ClaimedTask& task) {
-  if (task.attempt > 1) return !task.previous_unknown;
-  return task.handle.epoch > 1;
+  const bool redriven = task.handle.epoch > task.attempt;  // which counts attempts anew
+  return redriven || (task.attempt > 1 && !task.previous_unknown);
 }
 
 absl::StatusOr<PayoutInstruction> InstructionOf(std::string_view payout_id, const PayoutView& view) {
@@ -40,9 +40,12 @@ absl::StatusOr<PayoutInstruction> InstructionOf(std::string_view payout_id, cons
 
 absl::StatusOr<PayoutWorker::Hold> PayoutWorker::HoldOf(std::string_view payout_id) const {
   NW_ASSIGN_OR_RETURN(const std::vector<TransactionView> holds,
-                      parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id, 1));
-  if (holds.empty()) return Hold();
-  const TransactionView& hold = holds.front();
+                      parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id));
+  // A host may have committed something else under that code and reference; there is one payout at most, for its reference is unique.
+  const auto found = std::find_if(holds.begin(), holds.end(),
+                                  [](const TransactionView& view) { return IsPayoutRequest(view.record.transaction); });
+  if (found == holds.end()) return Hold();
+  const TransactionView& hold = *found;
   const Posting& posting = hold.record.transaction.postings.front();
   return Hold{.found = true,
               .open = !hold.remaining.is_zero(),
@@ -137,13 +140,20 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
   absl::MutexLock lock(&intent_mutex_);
   std::vector<Extension> leases;
   std::vector<Job*> of;
+  std::vector<Finish> aside;
   for (Job& job : jobs) {
     Hold hold;
     if (!job.payout.payout_id.empty()) {
       NW_ASSIGN_OR_RETURN(hold, HoldOf(job.payout.payout_id));
     }
     // Settled before the rail was told: the task is done, whatever it says.
-    if (hold.found && !hold.open && job.record.submits == 0) continue;
+    if (hold.found && !hold.open && job.record.submits == 0) {
+      if (!job.record.attention.empty()) {
+        job.record.attention.clear();
+        job.finish.host_records.push_back({PayoutRailKey(job.payout.payout_id), EncodePayoutRail(job.record)});
+      }
+      continue;
+    }
     if (job.damage.empty()) {
       NW_ASSIGN_OR_RETURN(job.damage, Compare(job.payout, hold));
       // Merchants see it: what the task says may be another's.
@@ -151,6 +161,8 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
     }
     if (!job.damage.empty()) {
       SetAside(job);
+      aside.push_back(job.finish);
+      job.lost = true;
       continue;
     }
     // What was settled by an event from elsewhere after the rail was told is asked about nevertheless: it may have been
@@ -169,6 +181,9 @@ absl::Status PayoutWorker::Intend(std::vector<Job>& jobs) {
     leases.push_back({job.task.handle, {{PayoutRailKey(job.payout.payout_id), EncodePayoutRail(job.record)}}});
     of.push_back(&job);
   }
+  // At once, not with the others' ends: the calls of those take minutes, and an attempt that does not end would be one more of which it
+  // cannot be told what it did.
+  if (!aside.empty()) NW_RETURN_IF_ERROR(parts_.scheduler.FinishAll(aside).status());
   NW_ASSIGN_OR_RETURN(const std::vector<FinishOutcome> outcomes, parts_.scheduler.Extend(leases, options_.lease));
   for (size_t i = 0; i < outcomes.size(); ++i) of[i]->lost = outcomes[i] == FinishOutcome::kStale;
   return absl::OkStatus();

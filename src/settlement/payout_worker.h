@@ -44,7 +44,7 @@ class PayoutWorker {
     RailAnswer answer;
     Finish finish;
     bool settled = false;  // by an event from elsewhere, after the rail was told
-    bool lost = false;     // the lease, before the rail was called: it is no longer ours
+    bool lost = false;     // the lease, before the rail was called, or set aside: it is no longer ours
     // Why what is kept of this payout cannot be gone by; empty: it can.
     std::string damage;
   };
@@ -53,9 +53,9 @@ class PayoutWorker {
   absl::Status Load(Job& job) const;
   // What of its task the ledger contradicts; empty: nothing.
   absl::StatusOr<std::string> Compare(const PayoutInstruction& payout, const Hold& hold) const;
-  // Makes a dead letter of a payout that is damaged; the rail is not called for it.
+  // Makes its end a dead letter: of a payout that is damaged, for which the rail is not called.
   static void SetAside(Job& job);
-  // Makes it durable, before the rail is called, what it will be called for.
+  // Makes it durable, before the rail is called, what it will be called for, and what is set aside.
   absl::Status Intend(std::vector<Job>& jobs) ABSL_LOCKS_EXCLUDED(intent_mutex_);
   // Prolongs all leases; those from `next` on that are lost are not called for.
   absl::Status Prolong(std::vector<Job>& jobs, size_t next);

@@ -263,7 +263,7 @@ TEST(PayoutDamageOfBytes, NoBitMakesAToldPayoutAnUntoldOne) {
   const auto attempt = [](Call call, RailState answer, const char* reason = "") {
     return RailAttempt{.at = At(5), .call = call, .answer = answer, .reason = reason};
   };
-  std::vector<internal::PayoutRailRecord> told(4);
+  std::vector<internal::PayoutRailRecord> told(8);
   told[0] = {.submitted = true, .submits = 1};
   told[0].Add(attempt(Call::kSubmit, RailState::kUnknown, "no answer"));
   told[1] = {.submitted = true, .submits = 1, .queries = 2};
@@ -273,6 +273,21 @@ TEST(PayoutDamageOfBytes, NoBitMakesAToldPayoutAnUntoldOne) {
   told[2] = {.submitted = true, .submits = 1};
   told[2].Add(attempt(Call::kSubmit, RailState::kPaid));
   told[3] = internal::MayHaveBeenTold(At(5));
+  // Asked about for hours: the list has its last questions only.
+  told[4] = {.submitted = true, .submits = 1, .queries = 27};
+  for (size_t i = 0; i < kMaxRailAttempts; ++i) told[4].Add(attempt(Call::kQuery, RailState::kPending));
+  // Told again after the rail knew nothing of it, and after it withheld it.
+  told[5] = {.submitted = true, .submits = 2, .queries = 1};
+  told[5].Add(attempt(Call::kSubmit, RailState::kUnknown));
+  told[5].Add(attempt(Call::kQuery, RailState::kNotFound));
+  told[5].Add(attempt(Call::kSubmit, RailState::kUnknown));
+  told[6] = {.submitted = true, .submits = 1};
+  told[6].Add(attempt(Call::kSubmit, RailState::kWithheld));
+  told[6].Add(attempt(Call::kSubmit, RailState::kPending));
+  told[7] = {.submitted = true, .submits = 2, .queries = 30};
+  told[7].Add(attempt(Call::kQuery, RailState::kNotFound));
+  told[7].Add(attempt(Call::kSubmit, RailState::kUnknown));
+  for (size_t i = 2; i < kMaxRailAttempts; ++i) told[7].Add(attempt(Call::kQuery, RailState::kPending));
   size_t found = 0, tried = 0;
   const auto check = [&](const std::string& bytes) {
     const internal::RailReading reading = internal::ReadPayoutRail("po1", bytes, At(9));
@@ -296,6 +311,149 @@ TEST(PayoutDamageOfBytes, NoBitMakesAToldPayoutAnUntoldOne) {
     }
   }
   EXPECT_GT(found, tried / 4) << "the rest are texts and times";
+}
+
+// Whatever the workers write is good: of each state that a payout's calls can come to, in every order of answers.
+TEST_F(PayoutDamage, NoRecordThatIsWrittenIsTakenForDamage) {
+  const std::vector<RailState> answers = {RailState::kPending, RailState::kUnknown, RailState::kNotFound,
+                                          RailState::kWithheld};
+  constexpr int kCalls = 3;
+  int runs = 0;
+  for (int order = 0; order < 64; ++order) {
+    for (int settled = 1; settled <= kCalls; ++settled, ++runs) {
+      const std::string id = "po" + std::to_string(runs);
+      Request(id, 1, 1 + runs, "m" + std::to_string(runs));
+      Follow();
+      for (int call = 0, rest = order; call < kCalls; ++call, rest /= 4) {
+        rail_.answers = {{.state = answers[static_cast<size_t>(rest % 4)]}};
+        clock_.Advance(absl::Hours(2));
+        ASSERT_EQ(Work(), 1U);
+        const internal::RailReading reading = internal::ReadPayoutRail(id, Bytes(Rail(id)), clock_.Now());
+        ASSERT_EQ(reading.damage, "") << "answers " << order << ", settled after " << settled << ", call " << call;
+        if (call + 1 == settled) {
+          PaymentEvent event = OfPayout(EventType::kPayoutCanceled, id, 5000 + runs);
+          event.merchant_id = "m" + std::to_string(runs);
+          ASSERT_EQ(Apply(event).status, EventStatus::kApplied);
+        }
+        if (scheduler_->Stats()->tasks == 0) break;
+      }
+      // It ends: what was paid though it was canceled is a dead letter.
+      rail_.answers.clear();
+      clock_.Advance(absl::Hours(2));
+      Work();
+      for (const TaskInfo& dead : Dead()) {
+        EXPECT_THAT(dead.last_error, Not(HasSubstr("set aside")));
+        EXPECT_THAT(scheduler_->Discard(std::vector<std::string>{dead.id}), IsOk());
+      }
+      ASSERT_EQ(scheduler_->Stats()->tasks, 0U);
+    }
+  }
+}
+
+TEST_F(PayoutDamage, ASettledOneAskedAboutForEverIsGoodThoughTheListHasNeitherTellingNorTakingBack) {
+  Request();
+  Follow();
+  rail_.answers = {{.state = RailState::kUnknown}, {.state = RailState::kNotFound}};
+  EXPECT_EQ(Work(), 1U);
+  clock_.Advance(absl::Hours(2));
+  EXPECT_EQ(Work(), 1U);
+  Apply(OfPayout(EventType::kPayoutCanceled, "po1", 50));
+  rail_.answers.assign(kMaxRailAttempts + 3, {.state = RailState::kUnknown});
+  rail_.calls.clear();
+  while (!rail_.answers.empty()) {
+    clock_.Advance(absl::Hours(2));
+    ASSERT_EQ(Work(), 1U);
+  }
+  EXPECT_THAT(rail_.calls, Each(HasSubstr("query po1")));
+  EXPECT_THAT(Dead(), IsEmpty());
+  EXPECT_EQ(Get().attention, "");
+}
+
+TEST_F(PayoutDamage, OfARecordWithAFullListIsAskedNotTold) {
+  Request();
+  Follow();
+  rail_.answers.assign(kMaxRailAttempts + 3, {.state = RailState::kPending});
+  while (!rail_.answers.empty()) {
+    ASSERT_EQ(Work(), 1U);
+    clock_.Advance(absl::Hours(2));
+  }
+  std::string bytes = Bytes(Rail("po1"));
+  ASSERT_EQ(bytes[1], 1) << "submitted";
+  bytes[1] = 0;
+  Put(Rail("po1"), bytes);
+  rail_.calls.clear();
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(rail_.calls, ElementsAre("query po1 300 USD/2"));
+}
+
+// Set aside before anybody's rail is called: a worker that dies in those calls has not made it an attempt of which nobody knows.
+TEST_F(PayoutDamage, IsSetAsideBeforeTheOthersAreCalledFor) {
+  SubmitSix();
+  Lose(Rail("po3"));
+  size_t dead = 0;
+  rail_.during = [&] { dead = Dead().size(); };
+  EXPECT_EQ(Work(), 6U);
+  EXPECT_EQ(dead, 1U);
+  ExpectSetAside("po3", "its rail record is lost");
+}
+
+TEST_F(PayoutDamage, ALostRecordOfARedrivenTaskIsMissedAfterAnAttemptThatEndedUnknownToo) {
+  SubmitSix();
+  Damage(Rail("po3"));
+  EXPECT_EQ(Work(), 6U);
+  rail_.calls.clear();
+  Lose(Rail("po3"));
+  Redrive("po3");
+  // A worker that claims it, and dies.
+  NW_ASSERT_OK_AND_ASSIGN(const auto claimed,
+                          scheduler_->Claim({.queue = "nw/payout", .max = 1, .lease = absl::Seconds(1)}));
+  ASSERT_THAT(claimed, SizeIs(1));
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_EQ(Work(), 0U) << "its lease has run out, and it waits for the next try";
+  clock_.Advance(absl::Hours(2));
+  EXPECT_EQ(Work(), 1U);
+  EXPECT_THAT(rail_.calls, IsEmpty());
+  ExpectSetAside("po3", "its rail record is lost");
+}
+
+TEST_F(PayoutDamage, OfATaskIsForgottenOnceItsPayoutIsCanceled) {
+  Request();
+  Follow();
+  NW_ASSERT_OK_AND_ASSIGN(TaskInfo task, scheduler_->GetTask("nw/payout/po1"));
+  ASSERT_THAT(scheduler_->Schedule({.id = task.id, .queue = task.queue, .key = "m1", .payload = "x"}), IsOk());
+  EXPECT_EQ(Work(), 1U);
+  ExpectSetAside("po1", "its task is damaged");
+  EXPECT_EQ(Get().attention, "its task is damaged");
+  EXPECT_THAT(payouts_->Cancel("po1"), IsOk());
+  Redrive("po1");
+  EXPECT_EQ(Work(), 1U);
+  Follow();
+  EXPECT_EQ(scheduler_->Stats()->tasks, 0U);
+  EXPECT_EQ(Get().state, PayoutState::kCanceled);
+  EXPECT_EQ(Get().attention, "");
+  EXPECT_THAT(rail_.calls, IsEmpty());
+}
+
+// What else a host commits under a payout's code and name is no payout, whatever it looks like.
+TEST_F(PayoutDamage, AReleaseUnderAPayoutsNameIsNoHold) {
+  Apply(Captured("pay_1", 1000));
+  NW_ASSERT_OK_AND_ASSIGN(const AccountId shop, ledger_->FindAccount("merchant:m1:available:USD/2"));
+  NW_ASSERT_OK_AND_ASSIGN(const AccountId world,
+                          ledger_->OpenAccount({.name = "world:x", .asset = "USD/2", .external = true}));
+  const Transaction hold{
+      .key = DeriveKey("h", At(1)), .kind = TransactionKind::kHold, .postings = {{shop, world, Amount(5)}}};
+  const Transaction release{.key = DeriveKey("r", At(1)),
+                            .kind = TransactionKind::kRelease,
+                            .target = Target::Key(hold.key),
+                            .code = EventCode(EventType::kPayoutRequested),
+                            .reference = "po1"};
+  NW_ASSERT_OK_AND_ASSIGN(const std::vector<CommitResult> results,
+                          ledger_->Commit(std::vector<Transaction>{hold, release}));
+  for (const CommitResult& result : results) EXPECT_EQ(result.outcome, Outcome::kApplied) << Name(result.reason);
+  PaymentEvent request = OfPayout(EventType::kPayoutRequested, "po1", 2, 300);
+  EXPECT_EQ(Apply(request).reason, Reason::kReferenceUsed);
+  Follow();
+  EXPECT_THAT(payouts_->Cancel("po1"), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(PayoutDamage, OfANumberThatStillDecodesIsDamageAllTheSame) {
