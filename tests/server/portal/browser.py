@@ -116,15 +116,25 @@ class Browser:
 
         return self.until(find, f"a button “{text}”")
 
+    # What is found may be gone a moment later: a notice closes itself, a list is read again. It is looked for again then.
+
     def click(self, text, within=""):
-        element = self.button(text, within)
-        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
-        self.until(lambda: element.click() or True, f"a click on “{text}”")
+        def click():
+            element = self.button(text, within)
+            self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+            element.click()
+            return True
+
+        self.until(click, f"a click on “{text}”")
 
     def fill(self, label, value):
-        control = self.labelled(label)
-        control.clear()
-        control.send_keys(value)
+        def fill():
+            control = self.labelled(label)
+            control.clear()
+            control.send_keys(value)
+            return True
+
+        self.until(fill, f"“{label}” filled in")
 
     def labelled(self, label):
         def find():
@@ -140,9 +150,12 @@ class Browser:
         return self.until(find, f"a field “{label}”")
 
     def choose(self, label, text):
-        control = self.labelled(label)
-        option = next(o for o in control.find_elements(By.TAG_NAME, "option") if o.text == text)
-        option.click()
+        def choose():
+            options = self.labelled(label).find_elements(By.TAG_NAME, "option")
+            next(option for option in options if option.text == text).click()
+            return True
+
+        self.until(choose, f"“{text}” chosen for “{label}”")
 
     def settled(self):
         """Everything that the screen asked for has come."""
