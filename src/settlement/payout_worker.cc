@@ -40,12 +40,10 @@ absl::StatusOr<PayoutInstruction> InstructionOf(std::string_view payout_id, cons
 
 absl::StatusOr<PayoutWorker::Hold> PayoutWorker::HoldOf(std::string_view payout_id) const {
   NW_ASSIGN_OR_RETURN(const std::vector<TransactionView> holds,
-                      parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id));
-  // A host may have committed something else under that code and reference; there is one payout at most, for its reference is unique.
-  const auto found = std::find_if(holds.begin(), holds.end(),
-                                  [](const TransactionView& view) { return IsPayoutRequest(view.record.transaction); });
-  if (found == holds.end()) return Hold();
-  const TransactionView& hold = *found;
+                      parts_.ledger.FindByReference(EventCode(EventType::kPayoutRequested), payout_id, 1));
+  // A payout's reference is unique: where a host has committed something else under it, there is no payout, nor will there be.
+  if (holds.empty() || !IsPayoutRequest(holds.front().record.transaction)) return Hold();
+  const TransactionView& hold = holds.front();
   const Posting& posting = hold.record.transaction.postings.front();
   return Hold{.found = true,
               .open = !hold.remaining.is_zero(),

@@ -292,7 +292,7 @@ export function cutover(ctx) {
     'div',
     {class: 'area'},
     card('Left over', left.element),
-    single && single.element,
+    single,
     card('Changes', changes.element),
   );
   const shown = area(

@@ -81,5 +81,5 @@ export function overrides(ctx, changed) {
     emptyTitle: 'No overrides',
     emptyText: 'Every merchant goes by the threshold.',
   });
-  return {element: card('Single merchants', shown.element), reload: shown.reload};
+  return card('Single merchants', shown.element);
 }
